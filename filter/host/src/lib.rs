@@ -1,1 +1,13 @@
-//! Placeholder.
+//! The proxy-wasm module: the thin layer between Envoy and [`coder_kube_core`].
+//!
+//! - [`exports`] — what Envoy calls;
+//! - [`vm`] — one worker's state: plugins, streams, exchanges in work, callouts on their way;
+//! - [`host`] — what we call of Envoy, with `Result`s;
+//! - [`pairs`] — the ABI's header maps.
+//!
+//! Refuses to know Kubernetes or Coder: it moves requests, calls and answers between Envoy and the core's exchanges.
+
+mod exports;
+mod host;
+mod pairs;
+mod vm;

@@ -1,0 +1,254 @@
+//! The plugin's configuration: JSON in, a checked [`Config`] out, or a message that names the field.
+//!
+//! Holds names of Envoy clusters and places, never a credential: tokens are injected by Envoy's own upstream filters.
+
+use crate::time::Millis;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// What the filter is told at start. One value for every worker; it does not change while Envoy runs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Config {
+    /// How the filter stands in the path.
+    pub mode: Mode,
+    /// How kube-apiserver is reached.
+    pub kubernetes: Kubernetes,
+    /// The Coders that are served, each in a namespace of its own.
+    #[serde(default)]
+    pub control_planes: Vec<ControlPlane>,
+    /// Bounds that protect Coder, kube-apiserver and the worker.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// How the filter stands in the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Mode {
+    /// Envoy stands in front of kube-apiserver; callers bring their own credentials.
+    Front,
+}
+
+/// How kube-apiserver is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Kubernetes {
+    /// Envoy cluster without a client certificate: for what carries its own bearer token.
+    pub cluster: String,
+    /// Envoy cluster with the front-proxy certificate: for callers whose client certificate Envoy has verified.
+    /// Without it such callers are refused.
+    #[serde(default)]
+    pub front_proxy_cluster: Option<String>,
+    /// Host name sent to kube-apiserver.
+    #[serde(default = "default_kubernetes_authority")]
+    pub authority: String,
+}
+
+/// One Coder and the namespace that stands for it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ControlPlane {
+    /// The namespace whose workspaces and templates are this Coder's.
+    pub namespace: String,
+    /// Envoy cluster of Coder's API; that cluster adds the session token.
+    pub cluster: String,
+    /// Host name sent to Coder.
+    pub authority: String,
+    /// Where people open Coder's dashboard; `status.url` begins with it.
+    #[serde(rename = "dashboardURL")]
+    pub dashboard_url: String,
+}
+
+/// Bounds that protect Coder, kube-apiserver and the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Limits {
+    /// Longest a request may take, calls to Coder and kube-apiserver included. 1 to 55: kube-apiserver gives up at 60.
+    pub request_timeout_seconds: u32,
+    /// How long a decision of the cluster's RBAC is believed. 0 to 60; 0 asks every time.
+    pub decision_cache_seconds: u32,
+    /// Requests in work at once on one worker; the next is answered 429. 1 to 100000.
+    pub concurrent_requests: u32,
+    /// Workspaces asked of Coder in one call when a list is read. 1 to 5000.
+    pub list_page_size: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_timeout_seconds: 30,
+            decision_cache_seconds: 10,
+            concurrent_requests: 1000,
+            list_page_size: 2000,
+        }
+    }
+}
+
+impl Limits {
+    /// [`request_timeout_seconds`](Self::request_timeout_seconds) in milliseconds.
+    pub fn request_timeout(&self) -> Millis {
+        Millis::from(self.request_timeout_seconds).saturating_mul(1000)
+    }
+
+    /// [`decision_cache_seconds`](Self::decision_cache_seconds) in milliseconds.
+    pub fn decision_cache(&self) -> Millis {
+        Millis::from(self.decision_cache_seconds).saturating_mul(1000)
+    }
+}
+
+fn default_kubernetes_authority() -> String {
+    "kubernetes.default.svc".to_owned()
+}
+
+/// Why a configuration cannot be used: the field and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// Path of the field, such as `controlPlanes[1].namespace`; `.` is the whole.
+    pub field: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "invalid configuration: {}: {}", self.field, self.problem)
+    }
+}
+
+impl Config {
+    /// Reads and checks the plugin's `configuration` (a JSON object).
+    pub fn parse(json: &[u8]) -> Result<Self, ConfigError> {
+        if json.iter().all(u8::is_ascii_whitespace) {
+            return Err(error(".", "is empty; a JSON object with mode and kubernetes is needed"));
+        }
+        let mut reader = serde_json::Deserializer::from_slice(json);
+        let config: Self = serde_path_to_error::deserialize(&mut reader)
+            .map_err(|e| ConfigError { field: e.path().to_string(), problem: e.into_inner().to_string() })?;
+        reader.end().map_err(|e| error(".", &e.to_string()))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The Coder behind a namespace.
+    pub fn control_plane(&self, namespace: &str) -> Option<&ControlPlane> {
+        self.control_planes.iter().find(|plane| plane.namespace == namespace)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        not_empty("kubernetes.cluster", &self.kubernetes.cluster)?;
+        authority("kubernetes.authority", &self.kubernetes.authority)?;
+        if let Some(cluster) = &self.kubernetes.front_proxy_cluster {
+            not_empty("kubernetes.frontProxyCluster", cluster)?;
+            if *cluster == self.kubernetes.cluster {
+                return Err(error(
+                    "kubernetes.frontProxyCluster",
+                    "must not be kubernetes.cluster: a bearer token sent with the front-proxy certificate could act as the front proxy",
+                ));
+            }
+        }
+        let mut namespaces = BTreeSet::new();
+        for (index, plane) in self.control_planes.iter().enumerate() {
+            let field = |name: &str| format!("controlPlanes[{index}].{name}");
+            if !is_dns_label(&plane.namespace) {
+                return Err(error(
+                    &field("namespace"),
+                    &format!("{:?} is not a namespace name (a DNS label of at most 63 characters)", plane.namespace),
+                ));
+            }
+            if !namespaces.insert(plane.namespace.as_str()) {
+                return Err(error(&field("namespace"), &format!("{:?} is named twice", plane.namespace)));
+            }
+            not_empty(&field("cluster"), &plane.cluster)?;
+            authority(&field("authority"), &plane.authority)?;
+            let url = plane.dashboard_url.as_str();
+            match url::Url::parse(url) {
+                Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => {}
+                _ => return Err(error(&field("dashboardURL"), &format!("{url:?} is not an http or https URL"))),
+            }
+        }
+        let limits = &self.limits;
+        range("limits.requestTimeoutSeconds", limits.request_timeout_seconds, 1, 55)?;
+        range("limits.decisionCacheSeconds", limits.decision_cache_seconds, 0, 60)?;
+        range("limits.concurrentRequests", limits.concurrent_requests, 1, 100_000)?;
+        range("limits.listPageSize", limits.list_page_size, 1, 5000)
+    }
+}
+
+fn error(field: &str, problem: &str) -> ConfigError {
+    ConfigError { field: field.to_owned(), problem: problem.to_owned() }
+}
+
+fn not_empty(field: &str, value: &str) -> Result<(), ConfigError> {
+    if value.is_empty() { Err(error(field, "must not be empty")) } else { Ok(()) }
+}
+
+fn authority(field: &str, value: &str) -> Result<(), ConfigError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '_');
+    if value.is_empty() || !value.chars().all(plain) {
+        return Err(error(field, &format!("{value:?} is not a host name with an optional port")));
+    }
+    Ok(())
+}
+
+fn range(field: &str, value: u32, least: u32, most: u32) -> Result<(), ConfigError> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(error(field, &format!("{value} is not between {least} and {most}")))
+}
+
+fn is_dns_label(name: &str) -> bool {
+    let inner = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    let edge = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let bytes = name.as_bytes();
+    bytes.len() <= 63 && edge(bytes.first()) && edge(bytes.last()) && bytes.iter().copied().all(inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLANE: &str = r#"{"namespace":"coder","cluster":"coder","authority":"coder:80","dashboardURL":"https://coder.example.com"}"#;
+
+    fn with(plane: &str, rest: &str) -> String {
+        format!(r#"{{"mode":"front","kubernetes":{{"cluster":"kube"}},"controlPlanes":[{plane}]{rest}}}"#)
+    }
+
+    #[test]
+    fn a_small_one_is_enough() {
+        let config = Config::parse(with(PLANE, "").as_bytes()).unwrap();
+        assert_eq!(config.limits, Limits::default());
+        assert_eq!(config.kubernetes.authority, "kubernetes.default.svc");
+        assert!(config.control_plane("coder").is_some());
+        assert!(config.control_plane("other").is_none());
+    }
+
+    #[test]
+    fn errors_name_the_field() {
+        let check = |json: &str, field: &str, problem: &str| {
+            let e = Config::parse(json.as_bytes()).unwrap_err();
+            assert_eq!(e.field, field, "{e}");
+            assert!(e.problem.contains(problem), "{e}");
+        };
+        check("", ".", "is empty");
+        check("[]", ".", "invalid type");
+        check(r#"{"mode":"front"}"#, ".", "missing field `kubernetes`");
+        check(r#"{"mode":"sideways","kubernetes":{"cluster":"k"}}"#, "mode", "unknown variant `sideways`");
+        check(r#"{"mode":"front","kubernetes":{"cluster":"k"}} x"#, ".", "trailing characters");
+        check(r#"{"mode":"front","kubernetes":{"cluster":""}}"#, "kubernetes.cluster", "must not be empty");
+        check(&with("", r#","limit":{}"#), "limit", "unknown field `limit`");
+        check(&with(PLANE, r#","limits":{"listPageSize":0}"#), "limits.listPageSize", "0 is not between 1 and 5000");
+        check(&with(PLANE, r#","limits":{"listPageSize":"1"}"#), "limits.listPageSize", "invalid type: string");
+        check(&with(&format!("{PLANE},{PLANE}"), ""), "controlPlanes[1].namespace", "named twice");
+        check(&with(&PLANE.replace("\"coder\",\"cluster", "\"Coder\",\"cluster"), ""), "controlPlanes[0].namespace", "not a namespace");
+        check(&with(&PLANE.replace("https://", "ftp://"), ""), "controlPlanes[0].dashboardURL", "not an http or https URL");
+        check(&with(&PLANE.replace("coder:80", "co der"), ""), "controlPlanes[0].authority", "not a host name");
+        check(
+            r#"{"mode":"front","kubernetes":{"cluster":"k","frontProxyCluster":"k"}}"#,
+            "kubernetes.frontProxyCluster",
+            "must not be kubernetes.cluster",
+        );
+    }
+}

@@ -1,0 +1,143 @@
+//! The seam between an exchange and the world: calls go out as values, their outcomes come back as values.
+//!
+//! An exchange is an `async fn`; awaiting a call parks it until the host hands in the outcome. There is no executor and no
+//! waker: the host polls when something has happened. Holds the exchange's only view of time.
+
+use crate::time::Millis;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Names a call within its exchange.
+pub type CallId = u32;
+
+/// An HTTP request to one of Envoy's clusters.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Envoy cluster.
+    pub cluster: String,
+    /// HTTP method.
+    pub method: &'static str,
+    /// `:authority`.
+    pub authority: String,
+    /// Path and query, already encoded.
+    pub path: String,
+    /// Further headers. May hold the caller's credentials.
+    pub headers: Vec<(String, String)>,
+    /// Body; empty is none.
+    pub body: Vec<u8>,
+    /// When Envoy gives up, in milliseconds.
+    pub timeout_ms: u32,
+}
+
+/// Credentials and bodies stay out of what is printed.
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ({})", self.method, self.path, self.cluster)
+    }
+}
+
+/// An HTTP answer.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Answer {
+    /// HTTP status; Envoy's own 503 and 504 (no connection, time-out) look like any other.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} with {} bytes", self.status, self.body.len())
+    }
+}
+
+impl Answer {
+    /// The first header of that name, where it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(header, _)| header == name)?;
+        std::str::from_utf8(value).ok()
+    }
+}
+
+/// Why a call has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// It was never sent: no such cluster, or no time was left.
+    NotSent,
+    /// It was sent, and then broke: reset, cut short, larger than Envoy holds. Whether it had an effect is unknown.
+    Unknown,
+}
+
+/// What became of a call.
+pub type Outcome = Result<Answer, Lost>;
+
+/// One exchange's calls and clock.
+pub struct Port {
+    now: Cell<Millis>,
+    deadline: Millis,
+    next: Cell<CallId>,
+    outbox: RefCell<Vec<(CallId, Call)>>,
+    outcomes: RefCell<BTreeMap<CallId, Outcome>>,
+}
+
+impl Port {
+    /// A port whose calls end by `deadline`.
+    pub fn new(now: Millis, deadline: Millis) -> Self {
+        let (outbox, outcomes) = Default::default();
+        Self { now: Cell::new(now), deadline, next: Cell::new(0), outbox, outcomes }
+    }
+
+    /// The time of the newest event, in milliseconds since the Unix epoch.
+    pub fn now(&self) -> Millis {
+        self.now.get()
+    }
+
+    /// Sends a call. It is on its way even before the returned future is awaited, so calls sent together run together.
+    pub fn call(&self, mut call: Call) -> Pending<'_> {
+        let id = self.next.get();
+        self.next.set(id.wrapping_add(1));
+        let left = u32::try_from(self.deadline.saturating_sub(self.now())).unwrap_or(0);
+        if left == 0 {
+            self.outcomes.borrow_mut().insert(id, Err(Lost::NotSent));
+        } else {
+            call.timeout_ms = call.timeout_ms.min(left);
+            self.outbox.borrow_mut().push((id, call));
+        }
+        Pending { port: self, id }
+    }
+
+    pub(super) fn set_now(&self, now: Millis) {
+        self.now.set(now.max(self.now()));
+    }
+
+    pub(super) fn hand_in(&self, id: CallId, outcome: Outcome) {
+        self.outcomes.borrow_mut().insert(id, outcome);
+    }
+
+    pub(super) fn drain(&self) -> Vec<(CallId, Call)> {
+        self.outbox.take()
+    }
+}
+
+/// A call on its way.
+pub struct Pending<'a> {
+    port: &'a Port,
+    id: CallId,
+}
+
+impl Future for Pending<'_> {
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Outcome> {
+        match self.port.outcomes.borrow_mut().remove(&self.id) {
+            Some(outcome) => Poll::Ready(outcome),
+            None => Poll::Pending,
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! One worker's state: the plugins, their streams, the exchanges in work and the callouts on their way.
+//!
+//! Every callout belongs to its plugin's root context, not to the stream it serves: the host drops a stream's callouts silently
+//! when the client leaves, and would never tell. So a table leads from the callout's token to the exchange that waits for it.
+
+use crate::host::{self, Buffer, HeaderMap, Level};
+use coder_kube_core::config::Config;
+use coder_kube_core::exchange::{Answer, Call, CallId, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+thread_local! {
+    /// The VM is single-threaded: this is the only one there is.
+    pub(crate) static VM: Vm = const { Vm::new() };
+}
+
+/// A context identifier of the host.
+type ContextId = u32;
+
+/// See the module.
+pub(crate) struct Vm {
+    plugins: RefCell<BTreeMap<ContextId, Option<Rc<Filter>>>>,
+    /// Streams, and the root each belongs to.
+    streams: RefCell<BTreeMap<ContextId, ContextId>>,
+    /// Exchanges in work, by their stream.
+    work: RefCell<BTreeMap<ContextId, Exchange>>,
+    /// Callouts on their way, by the host's token: the stream and the call it answers.
+    callouts: RefCell<BTreeMap<u32, (ContextId, CallId)>>,
+}
+
+impl Vm {
+    const fn new() -> Self {
+        Self {
+            plugins: RefCell::new(BTreeMap::new()),
+            streams: RefCell::new(BTreeMap::new()),
+            work: RefCell::new(BTreeMap::new()),
+            callouts: RefCell::new(BTreeMap::new()),
+        }
+    }
+
+    /// A plugin or a stream begins.
+    pub(crate) fn create(&self, context: ContextId, root: ContextId) {
+        if root == 0 {
+            self.plugins.borrow_mut().insert(context, None);
+        } else {
+            self.streams.borrow_mut().insert(context, root);
+        }
+    }
+
+    /// Reads a plugin's configuration; `false` when it cannot be used.
+    pub(crate) fn configure(&self, root: ContextId, size: usize) -> bool {
+        let parsed = host::buffer(Buffer::PluginConfiguration, size)
+            .map_err(|e| format!("the plugin configuration cannot be read: host status {}", e.0))
+            .and_then(|json| Config::parse(&json).map_err(|e| e.to_string()));
+        match parsed {
+            Ok(config) => {
+                self.plugins.borrow_mut().insert(root, Some(Filter::new(config)));
+                true
+            }
+            Err(message) => {
+                host::log(Level::Critical, &message);
+                false
+            }
+        }
+    }
+
+    /// The headers of a request. `true` lets it go on to its route's cluster.
+    pub(crate) fn request(&self, context: ContextId) -> bool {
+        let root = self.streams.borrow().get(&context).copied().unwrap_or(0);
+        let filter = self.plugins.borrow().get(&root).cloned().flatten();
+        let (Some(filter), Ok(headers)) = (filter, host::headers(HeaderMap::Request)) else {
+            let _ = host::send_local_response(503, &[], b"");
+            return false;
+        };
+        let request = Request::new(headers, client_certificate());
+        #[cfg(feature = "chaos")]
+        chaos(&request);
+        match filter.receive(request, host::now(), self.work.borrow().len()) {
+            Verdict::Forward(identity) => {
+                let mut result = Ok(());
+                for name in &identity.remove {
+                    result = result.and(host::remove_header(HeaderMap::Request, name));
+                }
+                for (name, value) in &identity.add {
+                    result = result.and(host::add_header(HeaderMap::Request, name, value));
+                }
+                if result.is_err() {
+                    // Half an identity must not reach kube-apiserver.
+                    let _ = host::send_local_response(503, &[], b"");
+                }
+                result.is_ok()
+            }
+            Verdict::Serve(mut exchange) => {
+                let step = exchange.advance();
+                self.carry_out(root, context, exchange, step);
+                false
+            }
+        }
+    }
+
+    /// A callout's answer, or its failure.
+    pub(crate) fn call_response(&self, root: ContextId, token: u32, answered: bool, body_size: usize) {
+        let Some((context, call)) = self.callouts.borrow_mut().remove(&token) else { return };
+        let Some(mut exchange) = self.work.borrow_mut().remove(&context) else { return };
+        let outcome = if answered { answer(body_size) } else { Err(Lost::Unknown) };
+        let step = exchange.resume(call, outcome, host::now());
+        self.carry_out(root, context, exchange, step);
+    }
+
+    /// A stream (or, when Envoy stops, a plugin) ends.
+    pub(crate) fn delete(&self, context: ContextId) {
+        self.streams.borrow_mut().remove(&context);
+        self.work.borrow_mut().remove(&context);
+        self.plugins.borrow_mut().remove(&context);
+    }
+
+    /// Does what the exchange asks for, and keeps it for as long as it waits.
+    fn carry_out(&self, root: ContextId, context: ContextId, mut exchange: Exchange, step: Step) {
+        let mut steps = VecDeque::from([step]);
+        while let Some(step) = steps.pop_front() {
+            match step {
+                Step::Reply(reply) => return send(context, &reply),
+                Step::Wait => {}
+                Step::Call(calls) => {
+                    for (id, call) in calls {
+                        match host::set_effective_context(root).and_then(|()| dispatch(&call)) {
+                            Ok(token) => {
+                                self.callouts.borrow_mut().insert(token, (context, id));
+                            }
+                            Err(e) => {
+                                host::log(Level::Error, &format!("{call:?} could not be sent: host status {}", e.0));
+                                steps.push_back(exchange.resume(id, Err(Lost::NotSent), host::now()));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        self.work.borrow_mut().insert(context, exchange);
+    }
+}
+
+fn dispatch(call: &Call) -> Result<u32, host::HostError> {
+    let mut headers = Vec::with_capacity(call.headers.len().saturating_add(3));
+    headers.extend([(":method", call.method), (":path", call.path.as_str()), (":authority", call.authority.as_str())]);
+    headers.extend(call.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    host::http_call(&call.cluster, &headers, &call.body, call.timeout_ms)
+}
+
+fn answer(body_size: usize) -> Outcome {
+    let headers = host::headers(HeaderMap::CalloutAnswer).map_err(|_| Lost::Unknown)?;
+    let body = host::buffer(Buffer::CalloutAnswer, body_size).map_err(|_| Lost::Unknown)?;
+    let mut answer = Answer { status: 0, headers, body };
+    answer.status = answer.header(":status").and_then(|status| status.parse().ok()).ok_or(Lost::Unknown)?;
+    Ok(answer)
+}
+
+/// Answers a stream, which may have gone: then there is nobody to tell.
+fn send(context: ContextId, reply: &Reply) {
+    if host::set_effective_context(context).is_err() {
+        return;
+    }
+    for (name, value) in &reply.facts {
+        let _ = host::set_property(name, value);
+    }
+    let headers: Vec<(&str, &str)> = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    if let Err(e) = host::send_local_response(reply.status, &headers, &reply.body) {
+        host::log(Level::Warn, &format!("an answer could not be sent: host status {}", e.0));
+    }
+}
+
+/// The subject of the client's certificate (RFC 2253), where a route that demands a *validated* one was taken. The mere presence of
+/// a certificate proves nothing: a listener may accept those it cannot verify.
+fn client_certificate() -> Option<Vec<u8>> {
+    let route = host::property("xds\0route_name")?;
+    if !route.starts_with(b"client-certificate") {
+        return None;
+    }
+    host::property("connection\0subject_peer_certificate")
+}
+
+#[cfg(feature = "chaos")]
+#[allow(clippy::panic)]
+fn chaos(request: &Request) {
+    if request.path().ends_with("/chaos/panic") {
+        panic!("chaos: a panic was asked for");
+    }
+}
