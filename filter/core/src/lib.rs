@@ -1,1 +1,4 @@
 //! Placeholder.
+pub mod coder;
+pub mod names;
+pub mod time;

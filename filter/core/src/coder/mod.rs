@@ -1,0 +1,30 @@
+//! Coder's wire: what its REST API answers (only the fields we use), the requests we send, and how its
+//! errors read. Field names are Coder's own.
+//!
+//! Knows no Kubernetes type and sends nothing: requests are values.
+
+pub mod errors;
+mod job;
+mod log;
+pub mod query;
+pub mod requests;
+mod template;
+mod text;
+mod workspace;
+
+pub use job::{JobInput, ProvisionerJob};
+pub use log::{AgentLog, JobLog};
+pub use template::{Template, TemplateVersion};
+pub use text::Text;
+pub use workspace::{
+    Agent, AgentHealth, App, AppStatus, Build, BuildParameter, Resource, Workspace, WorkspaceHealth,
+    WorkspaceList,
+};
+
+use serde::Deserialize;
+
+/// Reads an answer of Coder's, borrowing from it. An error means that the body is not what Coder sends (cut
+/// off, or from somebody else): a case of `errors::Class::Unavailable`.
+pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(body)
+}
