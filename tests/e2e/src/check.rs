@@ -1,0 +1,87 @@
+//! Assertions that many tests share: what a `Status` must look like, and which headers two answers may differ in.
+
+use crate::Response;
+use serde_json::Value;
+
+/// Asserts a Kubernetes `Status` of failure with this code and reason; returns it.
+///
+/// # Panics
+/// When the response is anything else.
+#[track_caller]
+pub fn status(response: &Response, code: u16, reason: &str) -> Value {
+    let body = response.excerpt();
+    assert_eq!(response.status(), code, "{body}");
+    assert!(response.content_type().starts_with("application/json"), "{} {body}", response.content_type());
+    let status = response.json();
+    assert_eq!(status["kind"], "Status", "{body}");
+    assert_eq!(status["apiVersion"], "v1", "{body}");
+    assert_eq!(status["status"], "Failure", "{body}");
+    assert_eq!(status["code"], code, "{body}");
+    assert_eq!(status["reason"], reason, "{body}");
+    assert!(status["metadata"].is_object(), "{body}");
+    status
+}
+
+/// Asserts that a text holds no URL, no token of the lab and no Rust or Envoy internals.
+///
+/// # Panics
+/// When it does.
+#[track_caller]
+pub fn no_secrets(lab: &crate::Lab, text: &str) {
+    let authority = lab.coder().authority();
+    let forbidden = [
+        "http://",
+        "https://",
+        &authority,
+        &lab.coder_token,
+        &lab.admin_token,
+        &lab.user_token,
+        "panicked",
+        ".rs:",
+    ];
+    for word in forbidden {
+        assert!(!text.contains(word), "{word:?} in {text}");
+    }
+}
+
+/// Asserts that two servers said the same, byte for byte, apart from headers that proxies and clocks own.
+///
+/// # Panics
+/// When they did not.
+#[track_caller]
+pub fn same(what: &str, through: &Response, direct: &Response) {
+    assert_eq!(through.status(), direct.status(), "{what}: {} / {}", through.excerpt(), direct.excerpt());
+    assert_eq!(kept(through), kept(direct), "{what}");
+    assert!(through.body == direct.body, "{what}: {} / {}", through.excerpt(), direct.excerpt());
+}
+
+/// Headers that Envoy, the connection or the moment decide: absent from the comparison.
+const VARYING: [&str; 9] = [
+    "date",
+    "audit-id",
+    "server",
+    "x-envoy-upstream-service-time",
+    "connection",
+    "transfer-encoding",
+    "content-length",
+    "keep-alive",
+    "retry-after",
+];
+
+fn kept(response: &Response) -> Vec<(String, String)> {
+    let lower = response.head.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
+    let mut kept: Vec<_> = lower.filter(|(name, _)| !VARYING.contains(&name.as_str())).collect();
+    kept.sort();
+    kept
+}
+
+/// Names of a list's items.
+pub fn names(list: &Value) -> Vec<String> {
+    let items = list["items"].as_array().or_else(|| list["rows"].as_array());
+    let name = |item: &Value| {
+        let metadata =
+            if item["object"].is_object() { &item["object"]["metadata"] } else { &item["metadata"] };
+        metadata["name"].as_str().unwrap_or_default().to_owned()
+    };
+    items.map(|items| items.iter().map(name).collect()).unwrap_or_default()
+}

@@ -1,0 +1,205 @@
+//! The lab's environment: read once per test, checked as a whole, never guessed.
+//!
+//! A person's own `KUBECONFIG` alone never makes the suite run: the lab counts as present only when variables that nothing
+//! but `.lab/env` sets are there.
+
+use crate::{Endpoint, Kubectl};
+use std::{env, fs::File, path::PathBuf};
+
+/// What stands behind Envoy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    /// kube-apiserver, etcd, PostgreSQL and coderd.
+    Real,
+    /// The project's stand-in for Coder and kube-apiserver.
+    Standin,
+}
+
+/// One running lab, held by a test for as long as the test runs.
+///
+/// Most tests share the lab; those that inject faults, count upstream requests, rotate tokens or kill the VM hold it alone.
+/// The lock is a file, so it also holds between test binaries that run at the same time.
+#[derive(Debug)]
+pub struct Lab {
+    /// What stands behind Envoy.
+    pub parts: Parts,
+    /// kubeconfig through Envoy; contexts: the current one (admin, bearer token), `cert` and `alice`.
+    pub kubeconfig: PathBuf,
+    /// kubeconfig of kube-apiserver itself, as admin.
+    pub kubeconfig_direct: PathBuf,
+    /// Bearer token of the admin.
+    pub admin_token: String,
+    /// Bearer token of a user who has no rights at all.
+    pub user_token: String,
+    /// The namespace that is mapped to Coder.
+    pub namespace: String,
+    /// Base URL of Coder.
+    pub coder_url: String,
+    /// A session token of Coder's owner, the one Envoy injects.
+    pub coder_token: String,
+    /// The SDS file that Envoy reads that token from.
+    pub coder_token_file: PathBuf,
+    /// Base URL of Envoy's admin interface.
+    pub envoy_admin: String,
+    /// Base URL of Envoy's front listener.
+    pub envoy_url: String,
+    /// PEM file of the CA that signed Envoy's certificate.
+    pub envoy_ca: PathBuf,
+    /// Envoy's own log, if the lab says where it is.
+    pub envoy_log: Option<PathBuf>,
+    /// Base URL of the stand-in's control interface; only with [`Parts::Standin`].
+    pub standin_url: Option<String>,
+    /// Whether the module was built with the `chaos` feature.
+    pub chaos: bool,
+    /// The kubectl binary.
+    pub kubectl_path: PathBuf,
+    lock: File,
+}
+
+/// Variables that only `.lab/env` sets; if none is there, there is no lab.
+const LAB_ONLY: [&str; 4] = ["ENVOY_URL", "ENVOY_ADMIN", "LAB_PARTS", "KUBECONFIG_DIRECT"];
+
+impl Lab {
+    /// The lab, shared with other tests; `None` (after a line that says so) when there is none.
+    ///
+    /// # Panics
+    /// When the environment is there in part, or missing although `E2E_REQUIRED=1`.
+    pub fn shared() -> Option<Lab> {
+        let lab = Lab::from_env()?;
+        lab.lock.lock_shared().expect("the suite's lock file can be locked");
+        Some(lab)
+    }
+
+    /// The lab, for this test alone; otherwise as [`Lab::shared`].
+    ///
+    /// # Panics
+    /// As [`Lab::shared`].
+    pub fn exclusive() -> Option<Lab> {
+        let lab = Lab::from_env()?;
+        lab.lock.lock().expect("the suite's lock file can be locked");
+        Some(lab)
+    }
+
+    /// The stand-in alone, for tests that only it can serve; `None` when the lab is real or absent.
+    ///
+    /// # Panics
+    /// As [`Lab::shared`].
+    pub fn exclusive_standin() -> Option<Lab> {
+        let lab = Lab::exclusive()?;
+        if lab.parts == Parts::Standin {
+            return Some(lab);
+        }
+        skip("needs the stand-in, which can be told to misbehave");
+        None
+    }
+
+    /// True with real parts; otherwise says what was skipped.
+    pub fn is_real(&self, what: &str) -> bool {
+        if self.parts == Parts::Standin {
+            skip(&format!("{what}: the stand-in has none"));
+        }
+        self.parts == Parts::Real
+    }
+
+    /// kubectl through Envoy, as the kubeconfig's current user (admin by bearer token).
+    pub fn kubectl(&self) -> Kubectl {
+        Kubectl::new(&self.kubectl_path, &self.kubeconfig)
+    }
+
+    /// kubectl at kube-apiserver itself, past Envoy.
+    pub fn kubectl_direct(&self) -> Kubectl {
+        Kubectl::new(&self.kubectl_path, &self.kubeconfig_direct)
+    }
+
+    /// Envoy, as the admin by bearer token.
+    pub fn front(&self) -> Endpoint {
+        self.front_anonymous().with_token(&self.admin_token)
+    }
+
+    /// Envoy, as the user who has no rights.
+    pub fn front_user(&self) -> Endpoint {
+        self.front_anonymous().with_token(&self.user_token)
+    }
+
+    /// Envoy, without any credentials.
+    pub fn front_anonymous(&self) -> Endpoint {
+        let ca = std::fs::read(&self.envoy_ca).expect("ENVOY_CA can be read");
+        Endpoint::from_url(&self.envoy_url).with_ca(&ca)
+    }
+
+    /// Envoy, as the admin by client certificate.
+    pub fn front_cert(&self) -> Endpoint {
+        self.kubectl().context("cert").endpoint()
+    }
+
+    /// kube-apiserver itself, as the admin.
+    pub fn direct(&self) -> Endpoint {
+        self.kubectl_direct().endpoint()
+    }
+
+    /// kube-apiserver itself, as the user who has no rights.
+    pub fn direct_user(&self) -> Endpoint {
+        self.kubectl_direct().server().with_token(&self.user_token)
+    }
+
+    /// kube-apiserver itself, without any credentials.
+    pub fn direct_anonymous(&self) -> Endpoint {
+        self.kubectl_direct().server()
+    }
+
+    /// Coder itself, with the owner's token in the header that Coder reads.
+    pub fn coder(&self) -> Endpoint {
+        Endpoint::from_url(&self.coder_url).with_header("Coder-Session-Token", &self.coder_token)
+    }
+
+    /// The path of a collection in the mapped namespace, or of what `rest` says below it.
+    pub fn path(&self, rest: &str) -> String {
+        format!("{}/namespaces/{}/{rest}", crate::GROUP_VERSION, self.namespace)
+    }
+
+    fn from_env() -> Option<Lab> {
+        let required = env::var("E2E_REQUIRED").is_ok_and(|v| v == "1");
+        if !required && LAB_ONLY.iter().all(|name| env::var_os(name).is_none()) {
+            skip("no lab in the environment (cargo xtask lab up; set -a; . .lab/env)");
+            return None;
+        }
+        let parts = match var("LAB_PARTS").as_str() {
+            "real" => Parts::Real,
+            "standin" => Parts::Standin,
+            other => panic!("LAB_PARTS is {other:?}; expected real or standin"),
+        };
+        let lock = env::temp_dir().join("coder-kube-e2e.lock");
+        Some(Lab {
+            parts,
+            kubeconfig: var("KUBECONFIG").into(),
+            kubeconfig_direct: var("KUBECONFIG_DIRECT").into(),
+            admin_token: var("ADMIN_TOKEN"),
+            user_token: var("USER_TOKEN"),
+            namespace: var("NS"),
+            coder_url: var("CODER_URL"),
+            coder_token: var("CODER_TOKEN"),
+            coder_token_file: var("CODER_TOKEN_FILE").into(),
+            envoy_admin: var("ENVOY_ADMIN"),
+            envoy_url: var("ENVOY_URL"),
+            envoy_ca: var("ENVOY_CA").into(),
+            envoy_log: env::var_os("ENVOY_LOG").map(PathBuf::from),
+            standin_url: (parts == Parts::Standin).then(|| var("STANDIN_URL")),
+            chaos: env::var("LAB_CHAOS").is_ok_and(|v| v == "1"),
+            kubectl_path: var("KUBECTL").into(),
+            lock: File::create(lock).expect("the suite's lock file can be made"),
+        })
+    }
+}
+
+fn var(name: &str) -> String {
+    match env::var(name) {
+        Ok(value) if !value.is_empty() => value,
+        _ => panic!("{name} is not set: the suite needs the whole environment of .lab/env"),
+    }
+}
+
+/// Says what a test leaves out, and why. libtest shows it with `--show-output`.
+pub fn skip(why: &str) {
+    let test = std::thread::current().name().unwrap_or("?").to_owned();
+    println!("skipped {test}: {why}");
+}
