@@ -1,2 +1,48 @@
-//! Placeholder.
-fn main() {}
+//! The developer commands: `cargo xtask build`, `lab`, `demo`, `test`.
+//!
+//! Each does all its own set-up on a fresh Linux machine, keeps what it fetches and builds in a cache outside the
+//! checkout, listens on loopback alone, and leaves nothing running that it was not asked to leave.
+
+mod command;
+mod lab;
+mod module;
+mod paths;
+mod progress;
+mod signals;
+mod tools;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Developer commands of coder-kube-filter",
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the wasm module into dist/, check what it imports, print its size
+    Build(module::Build),
+    #[command(subcommand)]
+    Lab(lab::Command),
+}
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    let outcome = signals::install().and_then(|()| match cli.command {
+        Command::Build(build) => module::build_command(&build),
+        Command::Lab(command) => lab::run(&command),
+    });
+    match outcome {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\n{error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

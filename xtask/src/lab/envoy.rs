@@ -1,0 +1,159 @@
+//! Envoy with a shipped configuration, changed only where a person would change it: every literal that is replaced
+//! must occur, so that a configuration and this list cannot drift apart unseen.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::pki::Pki;
+use super::{ports, process};
+use crate::command::{output, write_atomically};
+use crate::paths;
+use crate::progress::step;
+
+/// The configuration of the mode `front`, below `envoy/`.
+pub(crate) const FRONT: &str = "front.yaml";
+const SECRET: &str = "coder-token.yaml";
+/// Where the shipped configurations expect their files.
+const ETC: &str = "/etc/coder-kube-filter";
+
+/// What a shipped configuration is told about the lab.
+pub(crate) struct Place<'a> {
+    pub(crate) lab: &'a Path,
+    pub(crate) module: &'a Path,
+    pub(crate) pki: &'a Pki,
+    pub(crate) kube_port: u16,
+    pub(crate) coder_url: &'a str,
+    pub(crate) coder_token: &'a str,
+}
+
+/// An Envoy that is up.
+pub(crate) struct Running {
+    pub(crate) pid: i32,
+    pub(crate) port: u16,
+    pub(crate) admin: u16,
+    pub(crate) probes: u16,
+    pub(crate) config: PathBuf,
+    pub(crate) access_log: PathBuf,
+    pub(crate) token_file: PathBuf,
+}
+
+/// A shipped configuration with the lab's places in it.
+struct Rendered {
+    config: PathBuf,
+    access_log: PathBuf,
+    token_file: PathBuf,
+}
+
+/// Renders a configuration and starts Envoy with it; returns when it serves.
+pub(crate) fn start(program: &Path, name: &str, place: &Place) -> Result<Running> {
+    step("Envoy with the module", |step| {
+        let (port, admin, probes) = (ports::free()?, ports::free()?, ports::free()?);
+        let Rendered { config, access_log, token_file } = render(name, place, port, admin, probes)?;
+        let mut envoy = Command::new(program);
+        envoy.current_dir(place.lab).arg("--config-path").arg(&config);
+        envoy.args(["--disable-hot-restart", "--concurrency", "2", "--log-level", "info"]);
+        let address = format!("https://127.0.0.1:{port}");
+        let server =
+            process::Server { lab: place.lab, name: "envoy", address: address.clone(), temporary: None };
+        let pid = server.start(&mut envoy)?;
+        let ready = format!("http://127.0.0.1:{admin}/ready");
+        process::wait(place.lab, "envoy", step, Duration::from_secs(30), || {
+            ports::answers(admin) && ureq::get(&ready).call().is_ok()
+        })?;
+        Ok((Running { pid, port, admin, probes, config, access_log, token_file }, address))
+    })
+}
+
+/// Lets Envoy judge a configuration without starting it.
+pub(crate) fn validate(program: &Path, name: &str, place: &Place) -> Result<()> {
+    let rendered = render(name, place, ports::free()?, ports::free()?, ports::free()?)?;
+    let mut envoy = Command::new(program);
+    envoy.args(["--mode", "validate", "--log-level", "error", "--config-path"]).arg(&rendered.config);
+    output(&mut envoy).map(drop)
+}
+
+fn render(name: &str, place: &Place, port: u16, admin: u16, probes: u16) -> Result<Rendered> {
+    let folder = place.lab.join("envoy");
+    let token_folder = folder.join("coder-token");
+    fs::create_dir_all(&token_folder)?;
+    fs::set_permissions(&token_folder, fs::Permissions::from_mode(0o700))?;
+    let (secret, token_file) = (token_folder.join("secret.yaml"), token_folder.join("token"));
+    let access_log = place.lab.join("logs/access.log");
+    fs::create_dir_all(place.lab.join("logs"))?;
+    fs::write(&access_log, "")?;
+    let Some((coder_host, coder_port)) = place.coder_url.trim_start_matches("http://").rsplit_once(':')
+    else {
+        bail!("Coder's URL has no port: {}", place.coder_url)
+    };
+    let address = |host: &str, port: &str| format!("address: {host}, port_value: {port}");
+    let local = |port: u16| address("127.0.0.1", &port.to_string());
+    let admin_address = format!("socket_address: {{ {} }}", local(admin));
+    let pki = |name: &str| place.pki.file(name).display().to_string();
+    let etc = |name: &str| format!("{ETC}/{name}");
+    let replacements = [
+        (etc("coder_kube_filter.wasm"), place.module.display().to_string()),
+        (etc("tls/tls.crt"), pki("envoy.crt")),
+        (etc("tls/tls.key"), pki("envoy.key")),
+        (etc("client-ca/ca.crt"), pki("client-ca.crt")),
+        (etc("kube-ca/ca.crt"), pki("kube-ca.crt")),
+        (etc("front-proxy/tls.crt"), pki("front-proxy.crt")),
+        (etc("front-proxy/tls.key"), pki("front-proxy.key")),
+        (etc("coder-token/secret.yaml"), secret.display().to_string()),
+        (etc("coder-token"), token_folder.display().to_string()),
+        ("pipe: { path: /run/coder-kube-filter/admin.sock, mode: 384 }".to_owned(), admin_address),
+        // Tests look into it to see that no token is in it.
+        ("allow_paths: [".to_owned(), "allow_paths: [{ exact: /config_dump }, ".to_owned()),
+        ("path: /dev/stdout".to_owned(), format!("path: {}", access_log.display())),
+        (address("0.0.0.0", "6443"), local(port)),
+        (address("0.0.0.0", "8081"), local(probes)),
+        (address("kubernetes.default.svc", "443"), local(place.kube_port)),
+        (address("coder.coder.svc.cluster.local", "80"), address(coder_host, coder_port)),
+        ("https://coder.example.com".to_owned(), place.coder_url.to_owned()),
+    ];
+    let config = folder.join(name);
+    write_atomically(&config, replace(name, &shipped(name)?, &replacements)?.as_bytes())?;
+    let token = [(etc("coder-token/token"), token_file.display().to_string())];
+    write_atomically(&token_file, place.coder_token.as_bytes())?;
+    write_atomically(&secret, replace(SECRET, &shipped(SECRET)?, &token)?.as_bytes())?;
+    Ok(Rendered { config, access_log, token_file })
+}
+
+fn shipped(name: &str) -> Result<String> {
+    Ok(fs::read_to_string(paths::root().join("envoy").join(name))?)
+}
+
+/// Replaces every literal everywhere outside comments; one that does not occur is an error that names it.
+fn replace(name: &str, text: &str, replacements: &[(String, String)]) -> Result<String> {
+    let is_comment = |line: &&str| line.trim_start().starts_with('#');
+    let mut lines: Vec<String> = text.lines().filter(|line| !is_comment(line)).map(str::to_owned).collect();
+    for (literal, value) in replacements {
+        let mut found = false;
+        for line in lines.iter_mut().filter(|line| line.contains(literal.as_str())) {
+            *line = line.replace(literal.as_str(), value);
+            found = true;
+        }
+        if !found {
+            bail!("envoy/{name} does not say `{literal}`, which the lab replaces by `{value}`");
+        }
+    }
+    lines.push(String::new());
+    Ok(lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_literal_that_is_gone_is_named() {
+        let check = |text: &str, expect: Result<&str, &str>| {
+            let replaced = super::replace("x.yaml", text, &[("here".to_owned(), "there".to_owned())]);
+            assert_eq!(replaced.as_deref().map_err(ToString::to_string), expect.map_err(str::to_owned));
+        };
+        check("a: here\nb: here, here\n", Ok("a: there\nb: there, there\n"));
+        check("# here\na: b\n", Err("envoy/x.yaml does not say `here`, which the lab replaces by `there`"));
+    }
+}

@@ -1,0 +1,124 @@
+//! Building the wasm module with whichever toolchain can be had, and checking what came out.
+//!
+//! Three ways, in this order: the native toolchain's own wasm target; `rustup target add`; Debian's `rustc-web`,
+//! which brings a compiler with the target and std as source. `rust-toolchain.toml` does not list the target,
+//! because then no command at all would work where rustup cannot fetch it.
+
+mod abi;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::progress::{Step, say, step};
+use crate::{command, paths, tools};
+
+const PACKAGE: &str = "coder-kube-filter";
+const TARGET: &str = "wasm32-unknown-unknown";
+/// V8 compiles the module whole at start, so its size is its start time.
+const GOAL_KB: usize = 500;
+const LIMIT_KB: usize = 700;
+const DEBIAN_PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22"];
+
+/// `cargo xtask build`.
+#[derive(clap::Args)]
+pub(crate) struct Build {
+    /// A module that panics when a test asks it to; never for production
+    #[arg(long)]
+    chaos: bool,
+}
+
+/// How the module is compiled here.
+enum Toolchain {
+    /// cargo as it runs us; the target's std is installed.
+    Native,
+    /// Debian's rustc-web, which compiles std from source.
+    RustcWeb,
+}
+
+pub(crate) fn build_command(build: &Build) -> Result<()> {
+    let module = self::build(build.chaos)?;
+    say(&format!("    {}", module.display()));
+    Ok(())
+}
+
+/// Builds the module, checks it, and returns where it is: a file of its own in `dist/` for each kind.
+pub(crate) fn build(chaos: bool) -> Result<PathBuf> {
+    let (title, file) = match chaos {
+        false => ("wasm module", "coder_kube_filter.wasm"),
+        true => ("wasm module that can panic", "coder_kube_filter.chaos.wasm"),
+    };
+    step(title, |step| {
+        let built = compile(chaos, step)?;
+        let bytes = std::fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
+        abi::check(&bytes)?;
+        let kilobytes = bytes.len().div_ceil(1000);
+        if kilobytes > LIMIT_KB && !chaos {
+            bail!("the module is {kilobytes} kB, above the limit of {LIMIT_KB} kB");
+        }
+        let over = if kilobytes > GOAL_KB { ", above the goal" } else { "" };
+        let kept = paths::dist().join(file);
+        command::write_atomically(&kept, &bytes)?;
+        Ok((kept, format!("{kilobytes} kB (goal {GOAL_KB} kB{over}), imports the proxy-wasm ABI alone")))
+    })
+}
+
+fn compile(chaos: bool, step: &Step) -> Result<PathBuf> {
+    let mut cargo = match toolchain(step)? {
+        Toolchain::Native => Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into())),
+        Toolchain::RustcWeb => {
+            let mut cargo = Command::new("/usr/bin/cargo");
+            cargo
+                .env("RUSTC", "/usr/bin/rustc")
+                .env("RUSTC_BOOTSTRAP", "1")
+                .arg("-Zbuild-std=std,panic_abort");
+            // What rustup and the cargo that runs us have set speaks of another toolchain.
+            for name in ["CARGO", "RUSTUP_TOOLCHAIN", "RUSTC_WRAPPER", "RUSTDOC", "LD_LIBRARY_PATH"] {
+                cargo.env_remove(name);
+            }
+            cargo
+        }
+    };
+    // Its own target folder: the chaos module must never be mistaken for the one people deploy.
+    let target = if chaos { paths::target().join("chaos") } else { paths::target() };
+    cargo.current_dir(paths::root()).args([
+        "build",
+        "--package",
+        PACKAGE,
+        "--profile",
+        "wasm",
+        "--target",
+        TARGET,
+    ]);
+    cargo.arg("--target-dir").arg(&target);
+    if chaos {
+        cargo.args(["--features", "chaos"]);
+    }
+    command::cargo(&mut cargo, tools::cargo::crates(PACKAGE), step)?;
+    Ok(target.join(TARGET).join("wasm/coder_kube_filter.wasm"))
+}
+
+fn toolchain(step: &Step) -> Result<Toolchain> {
+    let sysroot =
+        command::output(Command::new("rustc").current_dir(paths::root()).args(["--print", "sysroot"]))?;
+    let std = Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).join("lib");
+    if std.is_dir() {
+        return Ok(Toolchain::Native);
+    }
+    if paths::which("rustup").is_some() {
+        step.detail("fetching the wasm target");
+        let mut rustup = Command::new("rustup");
+        rustup.current_dir(paths::root()).args(["target", "add", TARGET]);
+        if command::run(&mut rustup, step, |_| None).is_ok() && std.is_dir() {
+            return Ok(Toolchain::Native);
+        }
+    }
+    if !Path::new("/usr/lib/rust-web").exists() && !tools::debian::installed("rust-web-src") {
+        step.detail("installing Debian's rustc-web");
+        tools::debian::install(&DEBIAN_PACKAGES, step).context(
+            "no Rust toolchain for wasm32-unknown-unknown: `rustup target add wasm32-unknown-unknown` did not work",
+        )?;
+    }
+    Ok(Toolchain::RustcWeb)
+}

