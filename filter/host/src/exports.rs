@@ -5,7 +5,7 @@
 //! is active, while here every callout belongs to the root, which outlives the client (see [`crate::vm`]).
 //! ABI: proxy-wasm 0.2.1.
 
-use crate::vm::VM;
+use crate::vm;
 
 /// `FilterHeadersStatus::Continue` of the ABI.
 const CONTINUE: u32 = 0;
@@ -14,53 +14,60 @@ const PAUSE: u32 = 1;
 
 /// Tells the host which ABI this module speaks.
 #[unsafe(no_mangle)]
-pub extern "C" fn proxy_abi_version_0_2_1() {}
+pub(crate) extern "C" fn proxy_abi_version_0_2_1() {}
 
 /// First call into the module: makes a panic say where it happened before it kills the VM.
 #[unsafe(no_mangle)]
-pub extern "C" fn _initialize() {
+pub(crate) extern "C" fn _initialize() {
     std::panic::set_hook(Box::new(|info| crate::host::log(crate::host::Level::Critical, &info.to_string())));
 }
 
 /// Gives the host a block to write into; [`crate::host`] takes it over.
 #[unsafe(no_mangle)]
-pub extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
+pub(crate) extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
     let mut block = std::mem::ManuallyDrop::new(Vec::<u8>::with_capacity(size));
     block.as_mut_ptr()
 }
 
 /// A plugin (`root` 0) or a stream of one begins.
 #[unsafe(no_mangle)]
-pub extern "C" fn proxy_on_context_create(context: u32, root: u32) {
-    VM.with(|vm| vm.create(context, root));
+pub(crate) extern "C" fn proxy_on_context_create(context: u32, root: u32) {
+    vm::with(|vm| vm.create(context, root));
 }
 
 /// The VM has started; it has no configuration of its own.
 #[unsafe(no_mangle)]
-pub extern "C" fn proxy_on_vm_start(_context: u32, _size: usize) -> u32 {
+pub(crate) extern "C" fn proxy_on_vm_start(_context: u32, _size: usize) -> u32 {
     1
 }
 
 /// A plugin gets its configuration; 0 keeps Envoy from starting.
 #[unsafe(no_mangle)]
-pub extern "C" fn proxy_on_configure(context: u32, size: usize) -> u32 {
-    VM.with(|vm| u32::from(vm.configure(context, size)))
+pub(crate) extern "C" fn proxy_on_configure(context: u32, size: usize) -> u32 {
+    vm::with(|vm| u32::from(vm.configure(context, size))).unwrap_or(0)
 }
 
 /// The headers of a request on one of our routes.
 #[unsafe(no_mangle)]
-pub extern "C" fn proxy_on_request_headers(context: u32, _headers: u32, _end_of_stream: u32) -> u32 {
-    if VM.with(|vm| vm.request(context)) { CONTINUE } else { PAUSE }
+pub(crate) extern "C" fn proxy_on_request_headers(context: u32, _headers: u32, _end_of_stream: u32) -> u32 {
+    match vm::with(|vm| vm.request(context)) {
+        Some(true) => CONTINUE,
+        Some(false) => PAUSE,
+        None => {
+            let _ = crate::host::send_local_response(503, &[], b"");
+            PAUSE
+        }
+    }
 }
 
 /// A callout has been answered, or has failed: then `headers` is 0.
 #[unsafe(no_mangle)]
-pub extern "C" fn proxy_on_http_call_response(root: u32, token: u32, headers: u32, body_size: usize, _trailers: u32) {
-    VM.with(|vm| vm.call_response(root, token, headers > 0, body_size));
+pub(crate) extern "C" fn proxy_on_http_call_response(root: u32, token: u32, headers: u32, body_size: usize, _trailers: u32) {
+    vm::with(|vm| vm.call_response(root, token, headers > 0, body_size));
 }
 
 /// A stream has ended; whoever waited for its answer has gone.
 #[unsafe(no_mangle)]
-pub extern "C" fn proxy_on_delete(context: u32) {
-    VM.with(|vm| vm.delete(context));
+pub(crate) extern "C" fn proxy_on_delete(context: u32) {
+    vm::with(|vm| vm.delete(context));
 }

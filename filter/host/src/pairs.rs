@@ -7,7 +7,7 @@ use crate::host::Pairs;
 pub(crate) fn encode(pairs: &[(&str, &str)]) -> Vec<u8> {
     let text: usize = pairs.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(10)).sum();
     let mut bytes = Vec::with_capacity(text.saturating_add(4));
-    let mut size = |bytes: &mut Vec<u8>, n: usize| bytes.extend(u32::try_from(n).unwrap_or(0).to_le_bytes());
+    let size = |bytes: &mut Vec<u8>, n: usize| bytes.extend(u32::try_from(n).unwrap_or(0).to_le_bytes());
     size(&mut bytes, pairs.len());
     for (name, value) in pairs {
         size(&mut bytes, name.len());

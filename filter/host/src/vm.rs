@@ -12,50 +12,59 @@ use std::rc::Rc;
 
 thread_local! {
     /// The VM is single-threaded: this is the only one there is.
-    pub(crate) static VM: Vm = const { Vm::new() };
+    static VM: RefCell<Vm> = const { RefCell::new(Vm::new()) };
 }
+
+/// Runs one callback. The host never calls in while it is called, so the state is free; should it do so all the same, `None` refuses
+/// where a panic would end everybody's requests.
+pub(crate) fn with<T>(callback: impl FnOnce(&mut Vm) -> T) -> Option<T> {
+    VM.with(|vm| Some(callback(&mut *vm.try_borrow_mut().ok()?)))
+}
+
+/// Request header that marks an exchange as answered by the filter; clients cannot send it (see `envoy/front.yaml`).
+const ANSWERED: &str = "x-coder-kube-answered";
 
 /// A context identifier of the host.
 type ContextId = u32;
 
 /// See the module.
 pub(crate) struct Vm {
-    plugins: RefCell<BTreeMap<ContextId, Option<Rc<Filter>>>>,
+    plugins: BTreeMap<ContextId, Option<Rc<Filter>>>,
     /// Streams, and the root each belongs to.
-    streams: RefCell<BTreeMap<ContextId, ContextId>>,
+    streams: BTreeMap<ContextId, ContextId>,
     /// Exchanges in work, by their stream.
-    work: RefCell<BTreeMap<ContextId, Exchange>>,
+    work: BTreeMap<ContextId, Exchange>,
     /// Callouts on their way, by the host's token: the stream and the call it answers.
-    callouts: RefCell<BTreeMap<u32, (ContextId, CallId)>>,
+    callouts: BTreeMap<u32, (ContextId, CallId)>,
 }
 
 impl Vm {
     const fn new() -> Self {
         Self {
-            plugins: RefCell::new(BTreeMap::new()),
-            streams: RefCell::new(BTreeMap::new()),
-            work: RefCell::new(BTreeMap::new()),
-            callouts: RefCell::new(BTreeMap::new()),
+            plugins: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            work: BTreeMap::new(),
+            callouts: BTreeMap::new(),
         }
     }
 
     /// A plugin or a stream begins.
-    pub(crate) fn create(&self, context: ContextId, root: ContextId) {
+    pub(crate) fn create(&mut self, context: ContextId, root: ContextId) {
         if root == 0 {
-            self.plugins.borrow_mut().insert(context, None);
+            self.plugins.insert(context, None);
         } else {
-            self.streams.borrow_mut().insert(context, root);
+            self.streams.insert(context, root);
         }
     }
 
     /// Reads a plugin's configuration; `false` when it cannot be used.
-    pub(crate) fn configure(&self, root: ContextId, size: usize) -> bool {
+    pub(crate) fn configure(&mut self, root: ContextId, size: usize) -> bool {
         let parsed = host::buffer(Buffer::PluginConfiguration, size)
             .map_err(|e| format!("the plugin configuration cannot be read: host status {}", e.0))
             .and_then(|json| Config::parse(&json).map_err(|e| e.to_string()));
         match parsed {
             Ok(config) => {
-                self.plugins.borrow_mut().insert(root, Some(Filter::new(config)));
+                self.plugins.insert(root, Some(Filter::new(config)));
                 true
             }
             Err(message) => {
@@ -66,9 +75,9 @@ impl Vm {
     }
 
     /// The headers of a request. `true` lets it go on to its route's cluster.
-    pub(crate) fn request(&self, context: ContextId) -> bool {
-        let root = self.streams.borrow().get(&context).copied().unwrap_or(0);
-        let filter = self.plugins.borrow().get(&root).cloned().flatten();
+    pub(crate) fn request(&mut self, context: ContextId) -> bool {
+        let root = self.streams.get(&context).copied().unwrap_or(0);
+        let filter = self.plugins.get(&root).cloned().flatten();
         let (Some(filter), Ok(headers)) = (filter, host::headers(HeaderMap::Request)) else {
             let _ = host::send_local_response(503, &[], b"");
             return false;
@@ -76,7 +85,7 @@ impl Vm {
         let request = Request::new(headers, client_certificate());
         #[cfg(feature = "chaos")]
         chaos(&request);
-        match filter.receive(request, host::now(), self.work.borrow().len()) {
+        match filter.receive(request, host::now(), self.work.len()) {
             Verdict::Forward(identity) => {
                 let mut result = Ok(());
                 for name in &identity.remove {
@@ -100,23 +109,23 @@ impl Vm {
     }
 
     /// A callout's answer, or its failure.
-    pub(crate) fn call_response(&self, root: ContextId, token: u32, answered: bool, body_size: usize) {
-        let Some((context, call)) = self.callouts.borrow_mut().remove(&token) else { return };
-        let Some(mut exchange) = self.work.borrow_mut().remove(&context) else { return };
+    pub(crate) fn call_response(&mut self, root: ContextId, token: u32, answered: bool, body_size: usize) {
+        let Some((context, call)) = self.callouts.remove(&token) else { return };
+        let Some(mut exchange) = self.work.remove(&context) else { return };
         let outcome = if answered { answer(body_size) } else { Err(Lost::Unknown) };
         let step = exchange.resume(call, outcome, host::now());
         self.carry_out(root, context, exchange, step);
     }
 
     /// A stream (or, when Envoy stops, a plugin) ends.
-    pub(crate) fn delete(&self, context: ContextId) {
-        self.streams.borrow_mut().remove(&context);
-        self.work.borrow_mut().remove(&context);
-        self.plugins.borrow_mut().remove(&context);
+    pub(crate) fn delete(&mut self, context: ContextId) {
+        self.streams.remove(&context);
+        self.work.remove(&context);
+        self.plugins.remove(&context);
     }
 
     /// Does what the exchange asks for, and keeps it for as long as it waits.
-    fn carry_out(&self, root: ContextId, context: ContextId, mut exchange: Exchange, step: Step) {
+    fn carry_out(&mut self, root: ContextId, context: ContextId, mut exchange: Exchange, step: Step) {
         let mut steps = VecDeque::from([step]);
         while let Some(step) = steps.pop_front() {
             match step {
@@ -126,7 +135,7 @@ impl Vm {
                     for (id, call) in calls {
                         match host::set_effective_context(root).and_then(|()| dispatch(&call)) {
                             Ok(token) => {
-                                self.callouts.borrow_mut().insert(token, (context, id));
+                                self.callouts.insert(token, (context, id));
                             }
                             Err(e) => {
                                 host::log(Level::Error, &format!("{call:?} could not be sent: host status {}", e.0));
@@ -137,7 +146,7 @@ impl Vm {
                 }
             }
         }
-        self.work.borrow_mut().insert(context, exchange);
+        self.work.insert(context, exchange);
     }
 }
 
@@ -161,6 +170,8 @@ fn send(context: ContextId, reply: &Reply) {
     if host::set_effective_context(context).is_err() {
         return;
     }
+    // Tells `local_reply_config` that this answer is ours and not Envoy's own.
+    let _ = host::add_header(HeaderMap::Request, ANSWERED, "1");
     for (name, value) in &reply.facts {
         let _ = host::set_property(name, value);
     }

@@ -1,0 +1,136 @@
+//! A client's request as the host saw it, and the places that are ours.
+
+use crate::kube::query::Query;
+use crate::kube::status::Status;
+use std::fmt;
+
+/// The API group that the filter serves.
+pub const GROUP: &str = "aggregation.coder.com";
+/// Its version.
+pub const VERSION: &str = "v1alpha1";
+
+/// The headers of a request and what Envoy knows of its connection.
+pub struct Request {
+    method: String,
+    target: String,
+    headers: Vec<(String, Vec<u8>)>,
+    client_certificate: Option<Vec<u8>>,
+}
+
+/// Headers carry credentials and stay out of what is printed.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path())
+    }
+}
+
+impl Request {
+    /// `headers` with names in lower case, pseudo-headers among them; `client_certificate` the subject (RFC 2253) of a certificate that
+    /// Envoy has *verified*.
+    pub fn new(headers: Vec<(String, Vec<u8>)>, client_certificate: Option<Vec<u8>>) -> Self {
+        let text = |name: &str| {
+            let value = headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.clone());
+            String::from_utf8(value.unwrap_or_default()).unwrap_or_default()
+        };
+        Self { method: text(":method"), target: text(":path"), headers, client_certificate }
+    }
+
+    /// HTTP method; empty when it was not text.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Path as sent, without the query.
+    pub fn path(&self) -> &str {
+        self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
+    }
+
+    /// The query, decoded.
+    pub fn query(&self) -> Result<Query, Status> {
+        Query::parse(self.target.split_once('?').map_or("", |(_, query)| query))
+    }
+
+    /// All headers, in order.
+    pub fn headers(&self) -> &[(String, Vec<u8>)] {
+        &self.headers
+    }
+
+    /// The values of a header, comma-joined as RFC 9110 §5.2 allows; `None` when absent or not text.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let mut values = self.headers.iter().filter(|(header, _)| header == name).map(|(_, value)| std::str::from_utf8(value));
+        let mut joined = values.next()?.ok()?.to_owned();
+        for value in values {
+            joined.push(',');
+            joined.push_str(value.ok()?);
+        }
+        Some(joined)
+    }
+
+    /// The subject of the verified client certificate.
+    pub fn client_certificate(&self) -> Option<&[u8]> {
+        self.client_certificate.as_deref()
+    }
+
+    /// Which of our places is asked for; `None` is kube-apiserver's.
+    pub fn place(&self) -> Option<Place> {
+        let path = self.path();
+        match path {
+            "/apis" | "/apis/" => return Some(Place::Groups),
+            "/openapi/v3" => return Some(Place::OpenApiIndex),
+            "/openapi/v3/apis/aggregation.coder.com/v1alpha1" => return Some(Place::OpenApiDocument),
+            _ => {}
+        }
+        let below = path.strip_prefix("/apis/")?.strip_prefix(GROUP)?;
+        (below.is_empty() || below.starts_with('/')).then_some(Place::Group)
+    }
+}
+
+/// The places that the filter serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// `/apis`: kube-apiserver's list of groups, with ours.
+    Groups,
+    /// `/apis/aggregation.coder.com` and everything below.
+    Group,
+    /// `/openapi/v3`: kube-apiserver's index, with ours.
+    OpenApiIndex,
+    /// `/openapi/v3/apis/aggregation.coder.com/v1alpha1`.
+    OpenApiDocument,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(path: &str) -> Request {
+        Request::new(vec![(":method".into(), b"GET".into()), (":path".into(), path.into())], None)
+    }
+
+    #[test]
+    fn places_are_literal() {
+        let check = |path: &str, expect: Option<Place>| assert_eq!(request(path).place(), expect, "{path}");
+        check("/apis", Some(Place::Groups));
+        check("/apis?timeout=32s", Some(Place::Groups));
+        check("/apis/", Some(Place::Groups));
+        check("/apis/aggregation.coder.com", Some(Place::Group));
+        check("/apis/aggregation.coder.com/", Some(Place::Group));
+        check("/apis/aggregation.coder.com/v1alpha1/../..", Some(Place::Group));
+        check("/apis/aggregation.coder.com.evil/v1", None);
+        check("/apis/Aggregation.coder.com/v1alpha1", None);
+        check("/apis/apps/v1/../../aggregation.coder.com", None);
+        check("//apis/aggregation.coder.com", None);
+        check("/openapi/v3", Some(Place::OpenApiIndex));
+        check("/openapi/v3/apis/aggregation.coder.com/v1alpha1?hash=x", Some(Place::OpenApiDocument));
+        check("/openapi/v3/apis/apps/v1", None);
+        check("*", None);
+    }
+
+    #[test]
+    fn repeated_headers_are_joined() {
+        let headers = vec![("accept".into(), b"a".to_vec()), ("x".into(), vec![0xff]), ("accept".into(), b"b".to_vec())];
+        let request = Request::new(headers, None);
+        assert_eq!(request.header("accept").as_deref(), Some("a,b"));
+        assert_eq!(request.header("x"), None);
+        assert_eq!(request.header("y"), None);
+    }
+}
