@@ -145,7 +145,7 @@ impl CoderError {
             return error;
         }
         let body: ErrorBody<'_> = serde_json::from_slice(body).unwrap_or_default();
-        error.class = class(intent, status, !body.validations.is_empty(), retry_after);
+        error.class = class(intent, status, &body, retry_after);
         if error.class != Class::Credentials {
             error.message = shown(&body.message);
             error.detail = shown(&body.detail);
@@ -169,8 +169,12 @@ impl CoderError {
     }
 }
 
-fn class(intent: Intent, status: u16, validations: bool, retry_after: Option<&str>) -> Class {
+fn class(intent: Intent, status: u16, body: &ErrorBody<'_>, retry_after: Option<&str>) -> Class {
+    let validations = !body.validations.is_empty();
     match status {
+        // Whoever stands between us and Coder knows nothing of its objects, and a 404 of ours lets Kubernetes'
+        // garbage collector delete dependents.
+        400 | 404 | 410 if body.message.is_empty() && intent.is_read() => Class::Unavailable,
         401 => Class::Credentials,
         403 => Class::Forbidden,
         404 | 410 => Class::NotFound,
@@ -238,9 +242,13 @@ mod tests {
     #[test]
     fn the_table() {
         let invalid = r#"{"message":"Validation failed.","validations":[{"field":"name","detail":"bad"}]}"#;
-        check(Intent::Read, 404, "", Class::NotFound);
-        check(Intent::Read, 410, "{}", Class::NotFound);
-        check(Intent::ReadByUser, 400, "{}", Class::NotFound);
+        let said = r#"{"message":"No."}"#;
+        check(Intent::Read, 404, said, Class::NotFound);
+        check(Intent::Read, 410, said, Class::NotFound);
+        check(Intent::ReadByUser, 400, said, Class::NotFound);
+        check(Intent::Read, 404, "<html>no backend</html>", Class::Unavailable);
+        check(Intent::ReadByUser, 400, "{}", Class::Unavailable);
+        check(Intent::Change, 404, "{}", Class::NotFound);
         check(Intent::Read, 400, invalid, Class::BadRequest);
         check(Intent::Read, 401, "{}", Class::Credentials);
         check(Intent::Change, 403, "{}", Class::Forbidden);

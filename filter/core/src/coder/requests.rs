@@ -115,9 +115,10 @@ pub fn provisioner_jobs(organization: &str, statuses: &[&str], limit: u64) -> Re
     Request::get(pairs.0)
 }
 
-/// The jobs that decide the import conditions of an organization's templates: all that have not succeeded.
-pub fn unsuccessful_jobs(organization: &str) -> Request {
-    provisioner_jobs(organization, &["pending", "running", "canceling", "canceled", "failed"], 0)
+/// The jobs that decide the import conditions of an organization's templates: the newest that have not succeeded.
+/// Coder cannot filter by type, so builds are among them: `limit` bounds what failed long ago.
+pub fn unsuccessful_jobs(organization: &str, limit: u64) -> Request {
+    provisioner_jobs(organization, &["pending", "running", "canceling", "canceled", "failed"], limit)
 }
 
 /// `GET /users/me`: whose token Envoy injects.
@@ -200,9 +201,9 @@ mod tests {
         check(template_versions("u-1"), "GET /api/v2/templates/u-1/versions");
         check(file("u-1"), "GET /api/v2/files/u-1");
         check(
-            unsuccessful_jobs("coder"),
+            unsuccessful_jobs("coder", 1000),
             "GET /api/v2/organizations/coder/provisionerjobs\
-             ?status=pending%2Crunning%2Ccanceling%2Ccanceled%2Cfailed&limit=0",
+             ?status=pending%2Crunning%2Ccanceling%2Ccanceled%2Cfailed&limit=1000",
         );
         check(me(), "GET /api/v2/users/me");
         check(authcheck(), "POST /api/v2/authcheck");

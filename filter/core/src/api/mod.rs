@@ -1,0 +1,3 @@
+//! The API group `aggregation.coder.com`: its kinds as Kubernetes' clients see them.
+
+pub mod v1alpha1;

@@ -1,0 +1,28 @@
+//! Between the two wires: Coder's answers become objects of `aggregation.coder.com/v1alpha1`, with conditions,
+//! resourceVersion, selectable fields and table cells; Coder's errors become `Status`.
+//!
+//! Objects borrow from the parsed answer. Nothing here calls anybody or reads a clock.
+
+mod columns;
+pub mod conditions;
+pub mod errors;
+pub mod files;
+pub mod logs;
+pub mod resource_version;
+pub mod selectable;
+mod template;
+mod workspace;
+
+pub use template::{Import, template, version_details};
+pub use workspace::{parameters, workspace};
+
+use std::borrow::Cow;
+
+/// Coder's spelling of a name in the lower case that names and labels have here.
+fn lower(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|c| c.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
+}
