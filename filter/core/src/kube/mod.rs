@@ -1,0 +1,27 @@
+//! Kubernetes' wire: what requests ask for and how answers are written, for any API group.
+//!
+//! Nothing here knows Coder, a clock or a socket, and nothing here decides who may do what.
+
+pub mod authorization;
+pub mod continue_token;
+pub mod discovery;
+pub mod duration;
+pub mod encoding;
+pub mod etag;
+pub mod headers;
+pub mod list_options;
+pub mod list_writer;
+pub mod meta;
+pub mod negotiation;
+pub mod object_writer;
+pub mod openapi;
+pub mod percent;
+pub mod query;
+pub mod quote;
+pub mod request_info;
+pub mod selectors;
+pub mod status;
+pub mod subject;
+pub mod table;
+pub mod user;
+pub mod yaml;
