@@ -4,11 +4,13 @@
 //! checkout, listens on loopback alone, and leaves nothing running that it was not asked to leave.
 
 mod command;
+mod demo;
 mod lab;
 mod module;
 mod paths;
 mod progress;
 mod signals;
+mod test;
 mod tools;
 
 use clap::{Parser, Subcommand};
@@ -30,6 +32,10 @@ enum Command {
     Build(module::Build),
     #[command(subcommand)]
     Lab(lab::Command),
+    /// See it work: start everything on loopback, take a tour with kubectl, stay up
+    Demo(demo::Demo),
+    /// Run every check and test
+    Test(test::Test),
 }
 
 fn main() -> std::process::ExitCode {
@@ -37,6 +43,8 @@ fn main() -> std::process::ExitCode {
     let outcome = signals::install().and_then(|()| match cli.command {
         Command::Build(build) => module::build_command(&build),
         Command::Lab(command) => lab::run(&command),
+        Command::Demo(demo) => demo::run(&demo),
+        Command::Test(test) => test::run(&test),
     });
     match outcome {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -67,7 +67,7 @@ fn up(up: &Up) -> Result<()> {
     }
     let parts = if up.standin { Parts::Standin } else { Parts::Real };
     let options = Options { parts, chaos: up.chaos, workspaces: up.workspaces };
-    let environment = super::up(&lab, options, &Programs::obtain(options)?)?;
+    let environment = super::up(&lab, options, &Programs::obtain(options)?)?.leave();
     say("");
     next(&environment)
 }

@@ -56,7 +56,8 @@ pub(crate) fn start(program: &Path, name: &str, place: &Place) -> Result<Running
         let Rendered { config, access_log, token_file } = render(name, place, port, admin, probes)?;
         let mut envoy = Command::new(program);
         envoy.current_dir(place.lab).arg("--config-path").arg(&config);
-        envoy.args(["--disable-hot-restart", "--concurrency", "2", "--log-level", "info"]);
+        envoy.args(["--disable-hot-restart", "--concurrency", "2"]);
+        envoy.args(["--log-level", "warning", "--component-log-level", "wasm:info"]);
         let address = format!("https://127.0.0.1:{port}");
         let server =
             process::Server { lab: place.lab, name: "envoy", address: address.clone(), temporary: None };

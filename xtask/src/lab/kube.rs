@@ -1,6 +1,6 @@
 //! etcd and kube-apiserver, on loopback, with nothing of a cluster behind them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -14,26 +14,30 @@ use crate::progress::step;
 
 /// The programs that make up a control plane.
 pub(crate) struct Programs {
-    pub(crate) etcd: std::path::PathBuf,
-    pub(crate) kube_apiserver: std::path::PathBuf,
-    pub(crate) kubectl: std::path::PathBuf,
+    pub(crate) etcd: PathBuf,
+    pub(crate) kube_apiserver: PathBuf,
 }
 
 /// Starts both and creates the namespace that is mapped to Coder. Returns kube-apiserver's port.
-pub(crate) fn start(lab: &Path, programs: &Programs, pki: &Pki, tokens: &Tokens) -> Result<u16> {
+pub(crate) fn start(
+    lab: &Path,
+    programs: &Programs,
+    kubectl: &Path,
+    pki: &Pki,
+    tokens: &Tokens,
+) -> Result<u16> {
     step("etcd and kube-apiserver", |step| {
         let etcd = start_etcd(lab, programs)?;
         process::wait(lab, "etcd", step, Duration::from_secs(30), || ports::answers(etcd))?;
         let port = ports::free()?;
         start_kube_apiserver(lab, programs, pki, tokens, etcd, port)?;
         let direct = Entry::direct(port, pki).write(lab, "kubeconfig-direct", tokens)?;
-        let kubectl = |arguments: &[&str]| {
-            output(Command::new(&programs.kubectl).env("KUBECONFIG", &direct).args(arguments))
-        };
+        let run =
+            |arguments: &[&str]| output(Command::new(kubectl).env("KUBECONFIG", &direct).args(arguments));
         process::wait(lab, "kube-apiserver", step, Duration::from_secs(90), || {
-            ports::answers(port) && kubectl(&["get", "--raw", "/readyz"]).is_ok()
+            ports::answers(port) && run(&["get", "--raw", "/readyz"]).is_ok()
         })?;
-        kubectl(&["create", "namespace", super::NAMESPACE])?;
+        run(&["create", "namespace", super::NAMESPACE])?;
         Ok((port, format!("https://127.0.0.1:{port}")))
     })
 }

@@ -11,9 +11,10 @@ mod ports;
 pub(crate) mod process;
 mod programs;
 mod seed;
+mod standin;
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -55,8 +56,44 @@ impl Parts {
     }
 }
 
+/// A lab that is up. It goes down with this value, or when the process is interrupted.
+pub(crate) struct Running {
+    lab: PathBuf,
+    pub(crate) environment: Environment,
+    /// None once the lab has been left to itself.
+    guard: Option<TakeDown>,
+}
+
+impl Running {
+    /// Lets the lab outlive this process.
+    pub(crate) fn leave(mut self) -> Environment {
+        self.guard = None;
+        std::mem::take(&mut self.environment)
+    }
+
+    /// The name of a server that has gone, if one has.
+    pub(crate) fn lost(&self) -> Option<String> {
+        process::all(&self.lab).into_iter().find(|(_, record)| !record.alive()).map(|(name, _)| name)
+    }
+
+    /// Where the servers write.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.lab.join("logs")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.guard.is_some()
+            && let Err(error) = process::stop_all(&self.lab)
+        {
+            eprintln!("{error:#}");
+        }
+    }
+}
+
 /// Starts a lab in a folder, which it owns. On failure or interrupt nothing is left running.
-pub(crate) fn up(lab: &Path, options: Options, programs: &Programs) -> Result<Environment> {
+pub(crate) fn up(lab: &Path, options: Options, programs: &Programs) -> Result<Running> {
     process::claim(lab)?;
     process::stop_all(lab)?;
     for entry in
@@ -65,27 +102,36 @@ pub(crate) fn up(lab: &Path, options: Options, programs: &Programs) -> Result<En
         let path = lab.join(entry);
         let _ = std::fs::remove_dir_all(&path).or_else(|_| std::fs::remove_file(&path));
     }
-    let _guard = TakeDown::on_interrupt(lab.to_owned());
-    start(lab, options, programs).inspect_err(|_| {
-        if let Err(error) = process::stop_all(lab) {
-            eprintln!("{error:#}");
-        }
-    })
+    let guard = Some(TakeDown::on_interrupt(lab.to_owned()));
+    let mut running = Running { lab: lab.to_owned(), environment: Environment::default(), guard };
+    running.environment = start(lab, options, programs)?;
+    Ok(running)
+}
+
+/// Lets Envoy judge every shipped configuration, with a lab's places in it.
+pub(crate) fn validate(lab: &Path, module: &Path, envoy: &Path) -> Result<()> {
+    let pki = Pki::create(&lab.join("pki"))?;
+    let coder_url = "http://127.0.0.1:3000";
+    let place = envoy::Place { lab, module, pki: &pki, kube_port: 6443, coder_url, coder_token: "none" };
+    envoy::validate(envoy, envoy::FRONT, &place)
 }
 
 /// What both kinds of backend come to.
 struct Backing {
     kube_port: u16,
     coder_url: String,
-    tokens: seed::CoderTokens,
+    coder_token: String,
 }
 
 fn start(lab: &Path, options: Options, programs: &Programs) -> Result<Environment> {
     let pki = Pki::create(&lab.join("pki"))?;
     let tokens = Tokens::generate()?;
     let backing = match &programs.backend {
-        Backend::Real { kube, coder } => start_real(lab, kube, coder, &pki, &tokens)?,
-        Backend::Standin(_) => anyhow::bail!("the stand-in is not there yet"),
+        Backend::Real { kube, coder } => start_real(lab, (kube, coder), &programs.kubectl, &pki, &tokens)?,
+        Backend::Standin(program) => {
+            let (kube_port, coder_url) = standin::start(lab, program, &pki, &tokens)?;
+            Backing { kube_port, coder_token: seed::seed(&coder_url)?, coder_url }
+        }
     };
     let place = envoy::Place {
         lab,
@@ -93,11 +139,11 @@ fn start(lab: &Path, options: Options, programs: &Programs) -> Result<Environmen
         pki: &pki,
         kube_port: backing.kube_port,
         coder_url: &backing.coder_url,
-        coder_token: &backing.tokens.envoy,
+        coder_token: &backing.coder_token,
     };
     let running = envoy::start(&programs.envoy, envoy::FRONT, &place)?;
     if options.workspaces > 0 {
-        seed::add_workspaces(&backing.coder_url, &backing.tokens.user, options.workspaces)?;
+        seed::add_workspaces(&backing.coder_url, &backing.coder_token, options.workspaces)?;
     }
     let through = Entry::envoy(running.port, &pki).write(lab, "kubeconfig", &tokens)?;
     let direct = Entry::direct(backing.kube_port, &pki).write(lab, "kubeconfig-direct", &tokens)?;
@@ -110,7 +156,7 @@ fn start(lab: &Path, options: Options, programs: &Programs) -> Result<Environmen
     environment.set("ADMIN_TOKEN", tokens.admin);
     environment.set("USER_TOKEN", tokens.alice);
     environment.set("CODER_URL", &backing.coder_url);
-    environment.set("CODER_TOKEN", &backing.tokens.user);
+    environment.set("CODER_TOKEN", &backing.coder_token);
     environment.path("CODER_TOKEN_FILE", &running.token_file);
     environment.set("ENVOY_URL", format!("https://127.0.0.1:{}", running.port));
     environment.set("ENVOY_ADMIN", format!("http://127.0.0.1:{}", running.admin));
@@ -132,18 +178,18 @@ fn start(lab: &Path, options: Options, programs: &Programs) -> Result<Environmen
 /// The cluster and Coder come up side by side.
 fn start_real(
     lab: &Path,
-    kube: &kube::Programs,
-    coder: &coder::Programs,
+    (kube, coder): (&kube::Programs, &coder::Programs),
+    kubectl: &Path,
     pki: &Pki,
     tokens: &Tokens,
 ) -> Result<Backing> {
     std::thread::scope(|scope| {
-        let cluster = scope.spawn(|| kube::start(lab, kube, pki, tokens));
-        let seeded = coder::start(lab, coder).and_then(|url| seed::seed(&url).map(|tokens| (url, tokens)));
+        let cluster = scope.spawn(|| kube::start(lab, kube, kubectl, pki, tokens));
+        let seeded = coder::start(lab, coder).and_then(|url| seed::seed(&url).map(|token| (url, token)));
         let kube_port =
             cluster.join().unwrap_or_else(|_| Err(anyhow::anyhow!("kube-apiserver's start panicked")));
-        let (coder_url, tokens) = seeded?;
-        Ok(Backing { kube_port: kube_port?, coder_url, tokens })
+        let (coder_url, coder_token) = seeded?;
+        Ok(Backing { kube_port: kube_port?, coder_url, coder_token })
     })
 }
 

@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use crate::command::write_atomically;
 use crate::progress::Step;
 
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(3);
 const TAIL: usize = 30;
+const WIDTH: usize = 300;
 
 /// What is written down about one server.
 #[derive(Serialize, Deserialize)]
@@ -91,11 +92,8 @@ pub(crate) fn wait(
         if gone || started.elapsed() > limit {
             let why = if gone { "has stopped" } else { "does not become ready" };
             let text = fs::read_to_string(log(lab, name)).unwrap_or_default();
-            let lines: Vec<&str> = text.lines().collect();
-            bail!(
-                "{name} {why}:\n{}",
-                lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or(&[]).join("\n")
-            );
+            let lines: Vec<String> = text.lines().map(|line| line.chars().take(WIDTH).collect()).collect();
+            bail!("{name} {why}:\n{}", lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or(&[]).join("\n"));
         }
         std::thread::sleep(Duration::from_millis(60));
     }

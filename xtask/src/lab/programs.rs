@@ -26,39 +26,37 @@ impl Programs {
     pub(crate) fn obtain(options: Options) -> Result<Self> {
         std::thread::scope(|scope| {
             let tools = scope.spawn(|| Ok((tools::envoy()?, tools::kubectl()?)));
-            let servers = (options.parts == Parts::Real).then(|| scope.spawn(servers));
+            let backend = scope.spawn(move || match options.parts {
+                Parts::Real => servers(),
+                Parts::Standin => standin(),
+            });
             let module = module::build(options.chaos);
-            let standin = (options.parts == Parts::Standin).then(standin);
-            let panicked = |_| Err(anyhow!("a build panicked"));
-            let (envoy, kubectl) = tools.join().unwrap_or_else(panicked)?;
-            let backend = match (servers, standin) {
-                (Some(servers), _) => {
-                    let (etcd, kube_apiserver, coderd, postgres) =
-                        servers.join().unwrap_or_else(|_| Err(anyhow!("a build panicked")))?;
-                    let kube = kube::Programs { etcd, kube_apiserver, kubectl: kubectl.clone() };
-                    Backend::Real { kube, coder: coder::Programs { postgres, coderd } }
-                }
-                (None, Some(standin)) => Backend::Standin(standin?),
-                (None, None) => return Err(anyhow!("a lab needs something behind Envoy")),
-            };
-            Ok(Self { module: module?, envoy, kubectl, backend })
+            let tools = tools.join().unwrap_or_else(|_| Err(anyhow!("fetching Envoy and kubectl panicked")));
+            let backend = backend.join().unwrap_or_else(|_| Err(anyhow!("a server's build panicked")));
+            let (envoy, kubectl) = tools?;
+            Ok(Self { module: module?, envoy, kubectl, backend: backend? })
         })
     }
 }
 
 /// The real servers. One after the other: each build keeps every core busy.
-fn servers() -> Result<(PathBuf, PathBuf, PathBuf, PathBuf)> {
+fn servers() -> Result<Backend> {
     let postgres = tools::postgres::programs()?;
     let etcd = tools::go::ETCD.program()?;
     let kube_apiserver = tools::go::KUBE_APISERVER.program()?;
-    Ok((etcd, kube_apiserver, tools::go::CODERD.program()?, postgres))
+    let coderd = tools::go::CODERD.program()?;
+    let (kube, coder) = (kube::Programs { etcd, kube_apiserver }, coder::Programs { postgres, coderd });
+    Ok(Backend::Real { kube, coder })
 }
 
-fn standin() -> Result<PathBuf> {
+fn standin() -> Result<Backend> {
     step("stand-in", |step| {
         let mut cargo = tools::cargo::cargo();
         cargo.args(["build", "--package", "standin", "--bin", "standin"]);
         command::cargo(&mut cargo, tools::cargo::crates("standin"), step)?;
-        Ok((paths::target().join("debug/standin"), "one process for Coder and kube-apiserver".to_owned()))
+        Ok((
+            Backend::Standin(paths::target().join("debug/standin")),
+            "one process for Coder and kube-apiserver".to_owned(),
+        ))
     })
 }

@@ -19,16 +19,8 @@ const PASSWORD: &str = "Lab-p4ssword!";
 const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 const OWNER_OF_MANY: &str = "dave";
 
-/// The tokens that seeding leaves: both of Coder's first user, who is an owner.
-pub(crate) struct CoderTokens {
-    /// The one Envoy injects.
-    pub(crate) envoy: String,
-    /// The one handed out as CODER_TOKEN.
-    pub(crate) user: String,
-}
-
-/// Fills an empty Coder.
-pub(crate) fn seed(url: &str) -> Result<CoderTokens> {
+/// Fills an empty Coder. Returns a token of its first user, who is an owner.
+pub(crate) fn seed(url: &str) -> Result<String> {
     step("users, templates, workspaces", |step| {
         let nobody = Coder::new(url, "");
         let credentials = json!({ "email": "admin@example.com", "password": PASSWORD });
@@ -55,8 +47,7 @@ pub(crate) fn seed(url: &str) -> Result<CoderTokens> {
         templates::create(&coder, &organization)?;
         step.detail("workspaces");
         workspaces::create(&coder, &organization)?;
-        let tokens = CoderTokens { envoy: coder.create_token("envoy")?, user: coder.create_token("lab")? };
-        Ok((tokens, "alice, bob, carol, dave".to_owned()))
+        Ok((coder.create_token("lab")?, USERS.join(", ")))
     })
 }
 

@@ -30,7 +30,7 @@ struct Template {
 /// What happens to it after its first version.
 enum Then {
     Nothing,
-    /// Nobody serves its provisioner tags: the import of its only version stays pending.
+    /// Nobody serves its provisioner: the import of its only version stays pending.
     NeverImported,
     Deprecate(&'static str),
     /// A second version that fails to import; the first stays active.
@@ -105,7 +105,7 @@ pub(super) fn create(coder: &Coder, organization: &str) -> Result<()> {
     })
 }
 
-/// The id of the template's id of that name, and a new version of it that becomes the active one.
+/// Gives a template a new version, which becomes the active one.
 pub(super) fn promote_new_version(coder: &Coder, organization: &str, name: &str) -> Result<()> {
     let template = text(&coder.get(&format!("/organizations/{organization}/templates/{name}"))?, "id")?;
     let archive = Archive::plain().file("README.md", "# The second version\n");
@@ -118,8 +118,8 @@ pub(super) fn promote_new_version(coder: &Coder, organization: &str, name: &str)
 impl Template {
     fn create(&self, coder: &Coder, organization: &str) -> Result<()> {
         let never = matches!(self.then, Then::NeverImported);
-        let tags = if never { json!({ "tags": { "served-by": "nobody" } }) } else { json!({}) };
-        let version = version(coder, organization, &self.archive, &tags)?;
+        let provisioner = if never { json!({ "provisioner": "terraform" }) } else { json!({}) };
+        let version = version(coder, organization, &self.archive, &provisioner)?;
         if !never {
             imported(coder, &version)?;
         }
@@ -145,7 +145,7 @@ impl Template {
     }
 }
 
-/// coderd keeps the message without a licence only when it is sent alone; what it dropped is not an error here.
+/// coderd keeps the message only with a licence; without one this changes nothing, and that is no error.
 fn deprecate(coder: &Coder, template: &str, message: &str) -> Result<()> {
     coder.patch(&format!("/templates/{template}"), &json!({ "deprecation_message": message })).map(drop)
 }

@@ -25,7 +25,6 @@ enum Then {
     Stop,
     /// Its deletion fails.
     Delete,
-    Cancel,
     Sleep,
     Schedule,
     FallBehind,
@@ -35,7 +34,7 @@ const fn workspace(owner: &'static str, name: &'static str, template: &'static s
     Workspace { owner, name, template, then }
 }
 
-const ALL: [Workspace; 17] = [
+const ALL: [Workspace; 16] = [
     workspace("alice", "ws0", "plain", Then::Run),
     workspace("alice", "ws1", "dev", Then::Run),
     workspace("alice", "ws2", "dev", Then::Run),
@@ -46,7 +45,6 @@ const ALL: [Workspace; 17] = [
     workspace("carol", "stopped", "plain", Then::Stop),
     workspace("carol", "unstarted", "broken", Then::Fail),
     workspace("carol", "undeleted", "undeletable", Then::Delete),
-    workspace("carol", "canceled", "slow", Then::Cancel),
     workspace("carol", "starting", "slow", Then::Hang),
     workspace("carol", "dormant", "plain", Then::Sleep),
     workspace("carol", "outdated", "rolling", Then::FallBehind),
@@ -126,11 +124,6 @@ impl Workspace {
         let running = |build: &Value| build["job"]["status"] == "running";
         match self.then {
             Then::Hang => coder.wait_for(&format!("/workspacebuilds/{build}"), running).map(drop),
-            Then::Cancel => {
-                coder.wait_for(&format!("/workspacebuilds/{build}"), running)?;
-                coder.patch(&format!("/workspacebuilds/{build}/cancel"), &json!({}))?;
-                self.ended(coder, &build, "canceled")
-            }
             Then::Fail => self.ended(coder, &build, "failed"),
             then => {
                 self.ended(coder, &build, "succeeded")?;
@@ -154,7 +147,7 @@ impl Workspace {
                 coder.put(&format!("/workspaces/{id}/dormant"), &json!({ "dormant": true })).map(drop)
             }
             Then::FallBehind => super::templates::promote_new_version(coder, organization, self.template),
-            Then::Run | Then::Schedule | Then::Fail | Then::Hang | Then::Cancel => Ok(()),
+            Then::Run | Then::Schedule | Then::Fail | Then::Hang => Ok(()),
         }
     }
 

@@ -1,0 +1,22 @@
+# The developer commands. Each recipe calls `cargo xtask`, which does all set-up itself.
+
+# Everything on loopback, a tour with kubectl, and then it stays up
+demo *args:
+    cargo xtask demo {{ args }}
+
+# Every check and test
+test *args:
+    cargo xtask test {{ args }}
+
+# The wasm module, in dist/
+build *args:
+    cargo xtask build {{ args }}
+
+# A lab that stays up: lab up, lab status, lab down
+lab *args:
+    cargo xtask lab {{ args }}
+
+# Format the sources
+fmt:
+    cargo fmt --all
+    just --fmt --unstable

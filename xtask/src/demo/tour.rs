@@ -1,0 +1,202 @@
+//! The tour: a few kubectl commands, each with a sentence on what it shows and a check that it did.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::lab::{Environment, Parts};
+use crate::progress::say;
+
+/// Lines of an answer that are shown; the rest is counted.
+const SHOWN: usize = 14;
+
+/// One stop of the tour.
+struct Stop {
+    title: &'static str,
+    text: &'static str,
+    commands: &'static [Shown],
+}
+
+/// A kubectl command and what must be in its answer.
+struct Shown {
+    arguments: &'static [&'static str],
+    expect: Expect,
+}
+
+enum Expect {
+    /// It succeeds, and its output says this.
+    Says(&'static str),
+    /// It fails with these words, and Coder was not called.
+    RefusedWithoutCoder(&'static str),
+    /// It succeeds and is not shown: it only prepares the next command.
+    Quiet,
+}
+
+const fn shown(arguments: &'static [&'static str], expect: Expect) -> Shown {
+    Shown { arguments, expect }
+}
+
+const STOPS: &[Stop] = &[
+    Stop {
+        title: "Your cluster, as it was",
+        text: "kubectl talks to Envoy. What is not Coder's goes through to kube-apiserver untouched.",
+        commands: &[shown(&["get", "namespaces"], Expect::Says("coder"))],
+    },
+    Stop {
+        title: "Two kinds more",
+        text: "Envoy adds one API group to the cluster's. No CustomResourceDefinition, no API server of ours.",
+        commands: &[shown(
+            &["api-resources", "--api-group", "aggregation.coder.com"],
+            Expect::Says("CoderWorkspace"),
+        )],
+    },
+    Stop {
+        title: "Every workspace, live from Coder",
+        text: "Nothing is copied into etcd: this is one call to Coder, turned into Kubernetes objects on the way back.",
+        commands: &[shown(&["get", "coderworkspaces"], Expect::Says("coder.bob.bad"))],
+    },
+    Stop {
+        title: "Whose, and more of it",
+        text: "Labels come from Coder's own data, and what Coder can filter is asked of Coder.",
+        commands: &[shown(
+            &["get", "cws", "-l", "coder.com/owner=alice", "-o", "wide"],
+            Expect::Says("coder.alice.ws0"),
+        )],
+    },
+    Stop {
+        title: "What went wrong",
+        text: "Conditions carry Coder's own words, so `kubectl wait` and every dashboard understand them.",
+        commands: &[shown(
+            &[
+                "get",
+                "cws",
+                "coder.bob.bad",
+                "-o",
+                "jsonpath={range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{\"\\n\"}{end}",
+            ],
+            Expect::Says("failed!"),
+        )],
+    },
+    Stop {
+        title: "Templates, with their files",
+        text: "Short names, columns, jsonpath: all of kubectl works, because these are real API objects.",
+        commands: &[
+            shown(&["get", "ctpl"], Expect::Says("coder.dev")),
+            shown(
+                &["get", "ctpl", "coder.params", "-o", "jsonpath={.spec.files.main\\.tf}"],
+                Expect::Says("terraform"),
+            ),
+        ],
+    },
+    Stop {
+        title: "Documented where you are",
+        text: "The schema is generated from the types that serve it.",
+        commands: &[shown(&["explain", "coderworkspace.spec"], Expect::Says("FIELDS"))],
+    },
+    Stop {
+        title: "The cluster decides who may",
+        text: "alice has a token of this cluster and no rights in it. The refusal is Kubernetes' own, and Coder never hears of it.",
+        commands: &[shown(
+            &["--context", "alice", "get", "cws"],
+            Expect::RefusedWithoutCoder("coderworkspaces.aggregation.coder.com is forbidden"),
+        )],
+    },
+];
+
+/// Rights are granted the usual way; the stand-in has none to give.
+const GRANT: Stop = Stop {
+    title: "One role binding later",
+    text: "Rights over Coder's workspaces are given like any others.",
+    commands: &[
+        shown(
+            &[
+                "create",
+                "role",
+                "reader",
+                "--verb=get,list",
+                "--resource=coderworkspaces.aggregation.coder.com",
+            ],
+            Expect::Says("created"),
+        ),
+        shown(
+            &["create", "rolebinding", "alice-reads", "--role=reader", "--user=alice"],
+            Expect::Says("created"),
+        ),
+        // kube-apiserver's own authorizer sees a new binding a moment later.
+        shown(&["wait", "--for=create", "rolebinding/alice-reads"], Expect::Quiet),
+        shown(&["get", "cws", "--as", "alice", "-l", "coder.com/owner=alice"], Expect::Says("coder.alice.ws0")),
+    ],
+};
+
+/// Walks through every stop. Fails when kubectl's answer is not what the tour says it is.
+pub(super) fn run(environment: &Environment, parts: Parts) -> Result<()> {
+    let more = if parts == Parts::Real { Some(&GRANT) } else { None };
+    for (number, stop) in STOPS.iter().chain(more).enumerate() {
+        say(&format!("\n  {}. {}", number + 1, stop.title));
+        say(&format!("     {}\n", stop.text));
+        for command in stop.commands {
+            show(environment, command)
+                .with_context(|| format!("the tour's stop \u{201c}{}\u{201d}", stop.title))?;
+        }
+    }
+    Ok(())
+}
+
+fn show(environment: &Environment, shown: &Shown) -> Result<()> {
+    let calls = coder_calls(environment)?;
+    let mut kubectl = Command::new(environment.get("KUBECTL")?);
+    kubectl.env("KUBECONFIG", environment.get("KUBECONFIG")?).args(shown.arguments).stdin(Stdio::null());
+    let out = kubectl.output().context("cannot run kubectl")?;
+    let text = [out.stdout, out.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    if !matches!(shown.expect, Expect::Quiet) {
+        print(shown.arguments, &text);
+    }
+    match shown.expect {
+        Expect::Says(words) if !out.status.success() || !text.contains(words) => {
+            bail!("expected `{words}` and success, got ({}):\n{text}", out.status)
+        }
+        Expect::Quiet if !out.status.success() => bail!("kubectl failed ({}):\n{text}", out.status),
+        Expect::RefusedWithoutCoder(words) => {
+            if out.status.success() || !text.contains(words) {
+                bail!("expected a refusal with `{words}`, got ({}):\n{text}", out.status);
+            }
+            let more = coder_calls(environment)? - calls;
+            if more > 0 {
+                bail!("Coder was called {more} times for somebody without rights");
+            }
+            say("     Calls to Coder meanwhile: 0\n");
+        }
+        Expect::Says(_) | Expect::Quiet => {}
+    }
+    Ok(())
+}
+
+fn print(arguments: &[&str], text: &str) {
+    let quoted: Vec<String> = arguments
+        .iter()
+        .map(
+            |word| {
+                if word.contains([' ', '{', '\\', '\n']) { format!("'{word}'") } else { (*word).to_owned() }
+            },
+        )
+        .collect();
+    say(&format!("     $ kubectl {}", quoted.join(" ").replace('\n', "\\n")));
+    let lines: Vec<&str> = text.lines().collect();
+    for line in lines.iter().take(SHOWN) {
+        say(&format!("     {line}"));
+    }
+    if lines.len() > SHOWN {
+        say(&format!("     \u{2026} and {} lines more", lines.len() - SHOWN));
+    }
+    say("");
+}
+
+/// How many requests Envoy has sent to Coder since it started.
+fn coder_calls(environment: &Environment) -> Result<u64> {
+    let url =
+        format!("{}/stats?filter=^cluster%5C.coder%5C.upstream_rq_total$", environment.get("ENVOY_ADMIN")?);
+    let text = ureq::get(&url).call()?.body_mut().read_to_string()?;
+    let count = text.trim().rsplit_once(": ").and_then(|(_, count)| count.parse().ok());
+    count.with_context(|| format!("Envoy does not count its requests to Coder: {text:?}"))
+}

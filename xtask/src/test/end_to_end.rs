@@ -1,0 +1,51 @@
+//! The end-to-end suite, each time in a lab of its own that goes down with it.
+
+use anyhow::Result;
+
+use super::lints::passed;
+use super::{Outcome, Report, in_ci};
+use crate::lab::{self, Options, Parts, Programs};
+use crate::progress::say;
+use crate::{paths, tools};
+
+pub(super) fn standin(report: &mut Report) {
+    report.check("end to end, stand-in", || {
+        let options = options(Parts::Standin, false);
+        suite("test-standin", options, &Programs::obtain(options)?)
+    });
+}
+
+pub(super) fn real(report: &mut Report) {
+    report.check("end to end, real kube-apiserver and coderd", || {
+        let options = options(Parts::Real, false);
+        match Programs::obtain(options) {
+            Ok(programs) => suite("test-real", options, &programs),
+            Err(error) if in_ci() => Err(error),
+            Err(error) => Ok(Outcome::Skipped(format!("the real parts cannot be had here: {error:#}"))),
+        }
+    });
+}
+
+pub(super) fn chaos(report: &mut Report) {
+    report.check("end to end, a module that panics", || {
+        let options = options(Parts::Standin, true);
+        suite("test-chaos", options, &Programs::obtain(options)?)
+    });
+}
+
+const fn options(parts: Parts, chaos: bool) -> Options {
+    Options { parts, chaos, workspaces: 0 }
+}
+
+fn suite(name: &str, options: Options, programs: &Programs) -> Result<Outcome> {
+    let running = lab::up(&paths::lab().join(name), options, programs)?;
+    say("");
+    let mut cargo = tools::cargo::cargo();
+    // A suite that finds no lab skips; here there is one, and not seeing it would be a mistake.
+    cargo.args(["test", "--package", "e2e"]).envs(running.environment.variables()).env("E2E_REQUIRED", "1");
+    let outcome = passed(&mut cargo);
+    if outcome.is_err() {
+        say(&format!("logs: {}", running.logs().display()));
+    }
+    outcome
+}
