@@ -45,8 +45,8 @@ pub struct Lab {
     pub envoy_url: String,
     /// PEM file of the CA that signed Envoy's certificate.
     pub envoy_ca: PathBuf,
-    /// Envoy's own log, if the lab says where it is.
-    pub envoy_log: Option<PathBuf>,
+    /// Envoy's own log and its access log, where the lab says where they are.
+    logs: Vec<PathBuf>,
     /// Base URL of the stand-in's control interface; only with [`Parts::Standin`].
     pub standin_url: Option<String>,
     /// Whether the module was built with the `chaos` feature.
@@ -157,6 +157,11 @@ impl Lab {
         format!("{}/namespaces/{}/{rest}", crate::GROUP_VERSION, self.namespace)
     }
 
+    /// Envoy's own log and its access log, where the lab says where they are.
+    pub fn logs(&self) -> &[PathBuf] {
+        &self.logs
+    }
+
     fn from_env() -> Option<Lab> {
         let required = env::var("E2E_REQUIRED").is_ok_and(|v| v == "1");
         if !required && LAB_ONLY.iter().all(|name| env::var_os(name).is_none()) {
@@ -182,7 +187,11 @@ impl Lab {
             envoy_admin: var("ENVOY_ADMIN"),
             envoy_url: var("ENVOY_URL"),
             envoy_ca: var("ENVOY_CA").into(),
-            envoy_log: env::var_os("ENVOY_LOG").map(PathBuf::from),
+            logs: ["ENVOY_LOG", "ENVOY_ACCESS_LOG"]
+                .into_iter()
+                .filter_map(env::var_os)
+                .map(PathBuf::from)
+                .collect(),
             standin_url: (parts == Parts::Standin).then(|| var("STANDIN_URL")),
             chaos: env::var("LAB_CHAOS").is_ok_and(|v| v == "1"),
             kubectl_path: var("KUBECTL").into(),
