@@ -14,7 +14,7 @@ use kube::{
 use serde::Deserialize;
 
 /// What a controller's author would write down of a workspace.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 struct Spec {
     organization: String,
     #[serde(rename = "templateName")]
@@ -22,7 +22,7 @@ struct Spec {
     running: bool,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 struct Status {
     #[serde(rename = "ownerName")]
     owner_name: String,
