@@ -31,16 +31,17 @@ impl FieldSelector {
     pub fn parse(input: &str) -> Result<Self, Status> {
         let mut parts = split_terms(input);
         parts.sort_unstable();
-        let terms = parts
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .map(|part| {
-                let (field, negated, value) = split_term(part).ok_or_else(|| {
-                    Status::bad_request(format!("invalid selector: '{input}'; can't understand '{part}'"))
-                })?;
-                Ok(FieldTerm { field: field.to_owned(), negated, value: unescape(value)? })
-            })
-            .collect::<Result<_, Status>>()?;
+        let mut terms = Vec::new();
+        for part in parts.into_iter().filter(|part| !part.is_empty()) {
+            let (field, negated, value) = split_term(part).ok_or_else(|| {
+                Status::bad_request(format!("invalid selector: '{input}'; can't understand '{part}'"))
+            })?;
+            let value = unescape(value)?;
+            // A bare operator says nothing, and Kubernetes drops it.
+            if !(field.is_empty() && value.is_empty()) {
+                terms.push(FieldTerm { field: field.to_owned(), negated, value });
+            }
+        }
         Ok(Self { terms })
     }
 
@@ -160,6 +161,7 @@ mod tests {
     fn grammar() {
         check("", Ok(&[]));
         check(",,", Ok(&[]));
+        check("=,a=1,!=", Ok(&[("a", false, "1")]));
         check("metadata.name=a", Ok(&[("metadata.name", false, "a")]));
         check("b==2,a!=1", Ok(&[("a", true, "1"), ("b", false, "2")]));
         check("a=", Ok(&[("a", false, "")]));

@@ -43,7 +43,7 @@ impl LabelSelector {
     /// Parses a selector; an empty one selects everything.
     ///
     /// # Errors
-    /// 400 in apimachinery's words.
+    /// 400 in apimachinery's words, with the first complaint about a key or value.
     pub fn parse(input: &str) -> Result<Self, Status> {
         let mut lexer = Lexer::new(input);
         let mut requirements = Vec::new();
