@@ -124,10 +124,14 @@ impl Config {
             return Err(error(".", "is empty; a JSON object with mode and kubernetes is needed"));
         }
         let mut reader = serde_json::Deserializer::from_slice(json);
-        let config: Self = serde_path_to_error::deserialize(&mut reader)
+        let mut config: Self = serde_path_to_error::deserialize(&mut reader)
             .map_err(|e| ConfigError { field: e.path().to_string(), problem: e.into_inner().to_string() })?;
         reader.end().map_err(|e| error(".", &e.to_string()))?;
         config.check()?;
+        for plane in &mut config.control_planes {
+            let bare = plane.dashboard_url.trim_end_matches('/').len();
+            plane.dashboard_url.truncate(bare);
+        }
         Ok(config)
     }
 
@@ -162,10 +166,11 @@ impl Config {
             }
             not_empty(&field("cluster"), &plane.cluster)?;
             authority(&field("authority"), &plane.authority)?;
-            let url = plane.dashboard_url.as_str();
-            match url::Url::parse(url) {
-                Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => {}
-                _ => return Err(error(&field("dashboardURL"), &format!("{url:?} is not an http or https URL"))),
+            if !is_base_url(&plane.dashboard_url) {
+                return Err(error(
+                    &field("dashboardURL"),
+                    &format!("{:?} is not an http or https URL without query or fragment", plane.dashboard_url),
+                ));
             }
         }
         let limits = &self.limits;
@@ -185,11 +190,22 @@ fn not_empty(field: &str, value: &str) -> Result<(), ConfigError> {
 }
 
 fn authority(field: &str, value: &str) -> Result<(), ConfigError> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '_');
-    if value.is_empty() || !value.chars().all(plain) {
-        return Err(error(field, &format!("{value:?} is not a host name with an optional port")));
+    if is_authority(value) {
+        return Ok(());
     }
-    Ok(())
+    Err(error(field, &format!("{value:?} is not a host name with an optional port")))
+}
+
+fn is_authority(value: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']' | '_');
+    !value.is_empty() && value.chars().all(plain)
+}
+
+/// Paths are appended to it, so it ends with its host or a path.
+fn is_base_url(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) else { return false };
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    is_authority(host) && path.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '"' | '\\' | '<' | '>'))
 }
 
 fn range(field: &str, value: u32, least: u32, most: u32) -> Result<(), ConfigError> {
@@ -244,6 +260,7 @@ mod tests {
         check(&with(&format!("{PLANE},{PLANE}"), ""), "controlPlanes[1].namespace", "named twice");
         check(&with(&PLANE.replace("\"coder\",\"cluster", "\"Coder\",\"cluster"), ""), "controlPlanes[0].namespace", "not a namespace");
         check(&with(&PLANE.replace("https://", "ftp://"), ""), "controlPlanes[0].dashboardURL", "not an http or https URL");
+        check(&with(&PLANE.replace("example.com", "example.com/?a"), ""), "controlPlanes[0].dashboardURL", "without query");
         check(&with(&PLANE.replace("coder:80", "co der"), ""), "controlPlanes[0].authority", "not a host name");
         check(
             r#"{"mode":"front","kubernetes":{"cluster":"k","frontProxyCluster":"k"}}"#,

@@ -61,7 +61,7 @@ mod tests {
 
         #[test]
         fn a_later_moment_wins_whatever_the_hash(t in 0..T_MAX, later in 1i64..1_000_000, a: u64, b: u64) {
-            let later = (t + later).min(T_MAX);
+            let later = t.saturating_add(later).min(T_MAX);
             prop_assert!(resource_version(later, a) > resource_version(t, b) || later == t);
         }
 

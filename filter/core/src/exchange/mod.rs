@@ -4,9 +4,26 @@
 //! reads from top to bottom as an `async fn`; the compiler makes the state machine, and [`Exchange`] drives it without any
 //! runtime. Refuses to touch the host, a clock or a socket: everything comes in as a parameter.
 
+mod authorize;
+mod cache;
+mod caller;
+mod collection;
+mod context;
+mod discovery;
+mod filter;
+mod openapi;
 mod port;
+mod reply;
+mod request;
+mod serve;
+mod templates;
+mod workspaces;
 
+pub use caller::Forwarded;
+pub use filter::{Filter, Verdict};
 pub use port::{Answer, Call, CallId, Lost, Outcome, Pending, Port};
+pub use reply::Reply;
+pub use request::{Place, Request};
 
 use crate::time::Millis;
 use std::future::Future;
@@ -23,17 +40,6 @@ pub enum Step {
     Reply(Reply),
     /// Nothing until another outcome comes in.
     Wait,
-}
-
-/// An answer to the client.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// HTTP status.
-    pub status: u16,
-    /// Headers, `content-type` among them.
-    pub headers: Vec<(&'static str, String)>,
-    /// Body.
-    pub body: Vec<u8>,
 }
 
 /// One request in work.

@@ -1,13 +1,9 @@
 //! A client's request as the host saw it, and the places that are ours.
 
+use crate::api::v1alpha1::GROUP;
 use crate::kube::query::Query;
 use crate::kube::status::Status;
 use std::fmt;
-
-/// The API group that the filter serves.
-pub const GROUP: &str = "aggregation.coder.com";
-/// Its version.
-pub const VERSION: &str = "v1alpha1";
 
 /// The headers of a request and what Envoy knows of its connection.
 pub struct Request {

@@ -4,6 +4,8 @@
 //! Only shapes live here. How they come from Coder's answers is in `convert`; resourceVersion is added when an
 //! object is written.
 
+#[cfg(feature = "schema")]
+pub mod schema;
 mod template;
 mod workspace;
 

@@ -1,0 +1,73 @@
+//! The filter: one for each plugin and worker. Takes requests in, and holds what exchanges share.
+
+use super::cache::Cache;
+use super::caller::{Caller, Forwarded};
+use super::context::Cx;
+use super::port::Port;
+use super::reply::Reply;
+use super::request::Request;
+use super::{Exchange, serve};
+use crate::config::Config;
+use crate::kube::authorization::Decision;
+use crate::kube::status::Status;
+use crate::time::Millis;
+use std::rc::Rc;
+
+/// Decisions and callers that are remembered at once.
+const REMEMBERED_DECISIONS: usize = 4096;
+/// Builds whose parameters are remembered at once.
+const REMEMBERED_BUILDS: usize = 512;
+/// How long the parameters of a build are remembered, in milliseconds. They never change; memory is what is limited.
+const BUILDS_LIFETIME: Millis = 600_000;
+
+/// See the module.
+pub struct Filter {
+    pub(super) config: Config,
+    /// RBAC's decisions, by credentials and question.
+    pub(super) decisions: Cache<Decision>,
+    /// Names of callers, by credentials.
+    pub(super) users: Cache<String>,
+    /// Parameters of builds as Coder's JSON, by namespace and build.
+    pub(super) parameters: Cache<Rc<[u8]>>,
+}
+
+/// What becomes of a request.
+pub enum Verdict {
+    /// It is kube-apiserver's: it goes on with these changes.
+    Forward(Forwarded),
+    /// It is ours: the exchange answers it.
+    Serve(Exchange),
+}
+
+impl Filter {
+    /// A filter with a checked configuration.
+    pub fn new(config: Config) -> Rc<Self> {
+        let lifetime = config.limits.decision_cache();
+        Rc::new(Self {
+            decisions: Cache::new(lifetime, REMEMBERED_DECISIONS),
+            users: Cache::new(lifetime, REMEMBERED_DECISIONS),
+            parameters: Cache::new(BUILDS_LIFETIME, REMEMBERED_BUILDS),
+            config,
+        })
+    }
+
+    /// Takes a request in. `in_work` is how many exchanges this worker has under way.
+    pub fn receive(self: &Rc<Self>, request: Request, now: Millis, in_work: usize) -> Verdict {
+        let caller = Caller::of(&request, &self.config);
+        let port = Rc::new(Port::new(now, now.saturating_add(self.config.limits.request_timeout())));
+        let place = match (request.place(), &caller) {
+            (None, Ok(caller)) => return Verdict::Forward(caller.forwarded(&request)),
+            (None, Err(status)) => {
+                let reply = Reply::from(status);
+                return Verdict::Serve(Exchange::new(port, async { reply }));
+            }
+            (Some(place), _) => place,
+        };
+        if in_work >= usize::try_from(self.config.limits.concurrent_requests).unwrap_or(usize::MAX) {
+            let busy = Reply::from(&Status::too_many_requests("too many requests are in work, please try again", 1));
+            return Verdict::Serve(Exchange::new(port, async { busy }));
+        }
+        let cx = Cx::new(self.clone(), port.clone());
+        Verdict::Serve(Exchange::new(port, serve::serve(cx, place, request, caller)))
+    }
+}

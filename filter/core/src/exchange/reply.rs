@@ -1,0 +1,41 @@
+//! An answer to the client.
+
+use crate::kube::status::Status;
+
+/// An answer to the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, `content-type` among them.
+    pub headers: Vec<(&'static str, String)>,
+    /// Body.
+    pub body: Vec<u8>,
+    /// What the access log should know: names of filter state and their values.
+    pub facts: Vec<(&'static str, String)>,
+}
+
+impl Reply {
+    /// An answer that no cache may keep, as all of kube-apiserver's are.
+    pub(super) fn new(status: u16, content_type: &str, body: Vec<u8>) -> Self {
+        let headers =
+            vec![("content-type", content_type.to_owned()), ("cache-control", "no-cache, private".to_owned())];
+        Self { status, headers, body, facts: Vec::new() }
+    }
+
+    /// The same with one more header.
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+impl From<&Status> for Reply {
+    fn from(status: &Status) -> Self {
+        let reply = Self::new(status.code, "application/json", status.to_json());
+        match status.retry_after_seconds() {
+            Some(seconds) => reply.with("retry-after", seconds.to_string()),
+            None => reply,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! From a request on one of our places to the verb that answers it: read, authorise, dispatch.
+
+use super::authorize::{Refusal, authorize};
+use super::caller::Caller;
+use super::context::Cx;
+use super::reply::Reply;
+use super::request::{Place, Request};
+use super::{discovery, openapi, templates, workspaces};
+use crate::api::v1alpha1::{GROUP, TEMPLATES, VERSION, WORKSPACES};
+use crate::config::ControlPlane;
+use crate::kube::authorization::Attributes;
+use crate::kube::negotiation::{negotiate, negotiate_text};
+use crate::kube::query::Query;
+use crate::kube::request_info::{self, RequestInfo, ResourceRequest, Verb};
+use crate::kube::status::Status;
+
+/// Answers a request, whatever happens.
+pub(super) async fn serve(cx: Cx, place: Place, request: Request, caller: Result<Caller, Status>) -> Reply {
+    let mut reply = match answer(&cx, place, &request, caller).await {
+        Ok(reply) | Err(Refusal::Verbatim(reply)) => reply,
+        Err(Refusal::Status(status)) => Reply::from(&status),
+    };
+    cx.note("kube.coder_calls", cx.coder_calls().to_string());
+    reply.facts = cx.facts.take();
+    reply
+}
+
+async fn answer(
+    cx: &Cx,
+    place: Place,
+    request: &Request,
+    caller: Result<Caller, Status>,
+) -> Result<Reply, Refusal> {
+    let caller = caller?;
+    match place {
+        Place::Groups => discovery::groups(cx, &caller, request).await,
+        Place::OpenApiIndex => openapi::index(cx, &caller, request).await,
+        Place::OpenApiDocument => {
+            authorize_path(cx, &caller, request).await?;
+            Ok(openapi::document(request)?)
+        }
+        Place::Group => {
+            let query = request.query()?;
+            match request_info::parse(request.method(), request.path(), &query)? {
+                RequestInfo::Group { .. } => {
+                    authorize_path(cx, &caller, request).await?;
+                    Ok(discovery::group(request)?)
+                }
+                RequestInfo::Version { version, .. } => {
+                    authorize_path(cx, &caller, request).await?;
+                    if version != VERSION {
+                        return Err(Status::unknown_path().into());
+                    }
+                    Ok(discovery::version(request)?)
+                }
+                RequestInfo::Resource(info) => {
+                    cx.note("kube.verb", info.verb.as_str());
+                    cx.note("kube.resource", info.resource.as_str());
+                    authorize(cx, &caller, Attributes::Resource(&info)).await?;
+                    Ok(resource(cx, request, &query, &info).await?)
+                }
+                RequestInfo::NonResource => Err(Status::unknown_path().into()),
+            }
+        }
+    }
+}
+
+/// Documents are paths, not resources, to RBAC.
+async fn authorize_path(cx: &Cx, caller: &Caller, request: &Request) -> Result<(), Refusal> {
+    if request.method() != "GET" {
+        return Err(Status::method_not_allowed().into());
+    }
+    authorize(cx, caller, Attributes::NonResource { path: request.path(), verb: "get" }).await
+}
+
+/// The verbs, once allowed.
+async fn resource(cx: &Cx, request: &Request, query: &Query, info: &ResourceRequest) -> Result<Reply, Status> {
+    let accept = request.header("accept");
+    let accept = accept.as_deref();
+    let accepted = || negotiate(accept, request.header("user-agent").as_deref(), query);
+    let namespace = info.namespace.as_deref();
+    let planes = planes(cx, namespace);
+    // A named object always has a namespace; where no Coder stands behind it there is nothing of that name.
+    let name = info.name.as_deref().unwrap_or_default();
+    let plane = || match (namespace, planes.first()) {
+        (Some(_), Some(plane)) => Ok(*plane),
+        (Some(_), None) => Err(Status::not_found(info.group_resource(), name)),
+        (None, _) => Err(Status::unknown_path()),
+    };
+    if info.group != GROUP || info.version != VERSION {
+        return Err(Status::unknown_path());
+    }
+    match (info.resource.as_str(), info.subresource.as_deref(), info.verb) {
+        ("coderworkspaces", None, Verb::Get) => workspaces::get::get(cx, plane()?, name, &accepted()?).await,
+        ("coderworkspaces", None, Verb::List) => workspaces::list::list(cx, &planes, query, &accepted()?).await,
+        ("coderworkspaces", Some("log"), Verb::Get) => {
+            negotiate_text(accept)?;
+            workspaces::log::log(cx, plane()?, name, query).await
+        }
+        ("codertemplates", None, Verb::Get) => templates::get::get(cx, plane()?, name, &accepted()?).await,
+        ("codertemplates", None, Verb::List) => templates::list::list(cx, &planes, query, &accepted()?).await,
+        ("coderworkspaces", None | Some("log"), verb) => {
+            Err(Status::method_not_supported(WORKSPACES, verb.as_str()))
+        }
+        ("codertemplates", None, verb) => Err(Status::method_not_supported(TEMPLATES, verb.as_str())),
+        _ => Err(Status::unknown_path()),
+    }
+}
+
+/// The Coders behind a namespace, or behind all of them, by namespace.
+fn planes<'a>(cx: &'a Cx, namespace: Option<&str>) -> Vec<&'a ControlPlane> {
+    match namespace {
+        Some(namespace) => cx.filter.config.control_plane(namespace).into_iter().collect(),
+        None => {
+            let mut planes: Vec<_> = cx.filter.config.control_planes.iter().collect();
+            planes.sort_by(|a, b| a.namespace.cmp(&b.namespace));
+            planes
+        }
+    }
+}

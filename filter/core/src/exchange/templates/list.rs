@@ -1,0 +1,144 @@
+//! `list` of templates: two calls for each Coder (deprecated ones have a query of their own) and one for each organization that
+//! occurs, for imports that have not succeeded. No call for a single template.
+
+use super::{failed, garbage};
+use crate::api::v1alpha1::CoderTemplate;
+use crate::coder::errors::{Class, Intent};
+use crate::coder::query::TemplateQuery;
+use crate::coder::{self, ProvisionerJob, Template, requests};
+use crate::config::ControlPlane;
+use crate::convert::resource_version::newest_of_template;
+use crate::convert::selectable::{TEMPLATE_FIELDS, template_matches};
+use crate::convert::{self, Import};
+use crate::exchange::collection::{Listed, check_version, page};
+use crate::exchange::context::{Cx, settled};
+use crate::exchange::port::Pending;
+use crate::exchange::reply::Reply;
+use crate::kube::list_options::ListOptions;
+use crate::kube::negotiation::Accepted;
+use crate::kube::query::Query;
+use crate::kube::selectors::{FieldSelector, LabelSelector};
+use crate::kube::status::Status;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Unsuccessful jobs that are asked for, newest first, in each organization.
+const JOBS: u64 = 200;
+
+/// What Coder answered about one control plane.
+struct Reading<'a> {
+    plane: &'a ControlPlane,
+    templates: [Vec<u8>; 2],
+    /// Unsuccessful jobs by organization; none where Coder does not show them to us.
+    jobs: BTreeMap<String, Option<Vec<u8>>>,
+}
+
+/// Answers with the templates of these Coders; none is an empty list.
+pub(in crate::exchange) async fn list(
+    cx: &Cx,
+    planes: &[&ControlPlane],
+    query: &Query,
+    accepted: &Accepted,
+) -> Result<Reply, Status> {
+    let options = ListOptions::parse(query, TEMPLATE_FIELDS)?;
+    check_version(cx, &options)?;
+    let search = |deprecated| search(&options.label_selector, &options.field_selector, deprecated);
+    // All Coders are asked before the first is waited for.
+    let asked: Vec<_> = planes
+        .iter()
+        .map(|plane| [false, true].map(|deprecated| cx.send_to_coder(plane, requests::templates(&search(deprecated)))))
+        .collect();
+    let mut readings = Vec::with_capacity(planes.len());
+    for (plane, [current, deprecated]) in planes.iter().zip(asked) {
+        let templates = [
+            receive(plane, &search(false), current).await?,
+            receive(plane, &search(true), deprecated).await?,
+        ];
+        let jobs = unsuccessful_jobs(cx, plane, organizations(plane, &templates)?).await?;
+        readings.push(Reading { plane, templates, jobs });
+    }
+    let mut parsed = Vec::with_capacity(readings.len());
+    for reading in &readings {
+        parsed.push((reading.plane, templates(reading)?, jobs(reading)?));
+    }
+    let mut objects: Vec<Listed<CoderTemplate<'_>>> = Vec::new();
+    for (plane, templates, jobs) in &parsed {
+        for template in templates {
+            let jobs = jobs.get(template.organization_name.as_str()).and_then(Option::as_deref);
+            let import = Import::from_jobs(template, jobs);
+            let Some(object) = convert::template(template, &plane.namespace, import) else { continue };
+            if template_matches(&object, &options.label_selector, &options.field_selector) {
+                objects.push(Listed { object, newest: newest_of_template(template, import) });
+            }
+        }
+    }
+    page(cx, accepted, &options, objects)
+}
+
+/// What Coder can filter by itself: the organization.
+fn search(labels: &LabelSelector, fields: &FieldSelector, deprecated: bool) -> TemplateQuery {
+    let mut query = TemplateQuery::default();
+    query.deprecated = deprecated;
+    let label = labels.exact(crate::api::v1alpha1::LABEL_ORGANIZATION);
+    if let Some(organization) = label.or(fields.exact("spec.organization")) {
+        query.organization(organization);
+    }
+    query
+}
+
+async fn receive(plane: &ControlPlane, search: &TemplateQuery, pending: Pending<'_>) -> Result<Vec<u8>, Status> {
+    match settled(Intent::Read, pending).await {
+        Ok(answer) => Ok(answer.body),
+        // An organization that Coder does not know is a 400, and holds nothing.
+        Err(e) if e.class == Class::BadRequest && search.names_organization() => Ok(b"[]".to_vec()),
+        Err(e) => Err(failed(&e, &plane.namespace, "")),
+    }
+}
+
+fn organizations(plane: &ControlPlane, bodies: &[Vec<u8>; 2]) -> Result<BTreeSet<String>, Status> {
+    let mut names = BTreeSet::new();
+    for body in bodies {
+        let templates: Vec<Template<'_>> = coder::parse(body).map_err(|_| garbage(&plane.namespace, ""))?;
+        names.extend(templates.iter().map(|template| template.organization_name.as_str().to_owned()));
+    }
+    Ok(names)
+}
+
+async fn unsuccessful_jobs(
+    cx: &Cx,
+    plane: &ControlPlane,
+    organizations: BTreeSet<String>,
+) -> Result<BTreeMap<String, Option<Vec<u8>>>, Status> {
+    let asked: Vec<_> = organizations
+        .into_iter()
+        .map(|name| {
+            let pending = cx.send_to_coder(plane, requests::unsuccessful_jobs(&name, JOBS));
+            (name, pending)
+        })
+        .collect();
+    let mut jobs = BTreeMap::new();
+    for (name, pending) in asked {
+        let body = match settled(Intent::Read, pending).await {
+            Ok(answer) => Some(answer.body),
+            Err(e) if matches!(e.class, Class::NotFound | Class::Forbidden) => None,
+            Err(e) => return Err(failed(&e, &plane.namespace, "")),
+        };
+        jobs.insert(name, body);
+    }
+    Ok(jobs)
+}
+
+fn templates<'a>(reading: &'a Reading<'_>) -> Result<Vec<Template<'a>>, Status> {
+    let mut all = Vec::new();
+    for body in &reading.templates {
+        all.extend(coder::parse::<Vec<Template<'a>>>(body).map_err(|_| garbage(&reading.plane.namespace, ""))?);
+    }
+    Ok(all)
+}
+
+type Jobs<'a> = BTreeMap<&'a str, Option<Vec<ProvisionerJob<'a>>>>;
+
+fn jobs<'a>(reading: &'a Reading<'_>) -> Result<Jobs<'a>, Status> {
+    let parse = |body: &'a Vec<u8>| coder::parse(body).map_err(|_| garbage(&reading.plane.namespace, ""));
+    let entries = reading.jobs.iter().map(|(name, body)| Ok((name.as_str(), body.as_ref().map(parse).transpose()?)));
+    entries.collect()
+}

@@ -1,0 +1,136 @@
+//! `list` of workspaces: a complete reading of each Coder that is asked for, filtered, sorted and cut into pages here.
+//!
+//! Coder's own paging skips and repeats when something starts or stops in between, so a reading of several pages counts only when
+//! the distinct ids are as many as Coder says there are.
+
+use super::find::garbage;
+use super::subject;
+use crate::api::v1alpha1::CoderWorkspace;
+use crate::coder::errors::{Class, Intent};
+use crate::coder::query::WorkspaceQuery;
+use crate::coder::{self, WorkspaceList, requests};
+use crate::config::ControlPlane;
+use crate::convert::resource_version::newest_of_workspace;
+use crate::convert::selectable::{WORKSPACE_FIELDS, push_down, workspace_matches};
+use crate::convert::{self, errors};
+use crate::exchange::collection::{Listed, check_version, page};
+use crate::exchange::context::{Cx, settled};
+use crate::exchange::port::Pending;
+use crate::exchange::reply::Reply;
+use crate::kube::list_options::ListOptions;
+use crate::kube::negotiation::Accepted;
+use crate::kube::query::Query;
+use crate::kube::status::Status;
+use std::collections::BTreeSet;
+
+/// How often a reading that did not come out whole is begun again.
+const ATTEMPTS: u32 = 3;
+
+/// What Coder answers where nothing matches.
+const NOTHING: &[u8] = br#"{"workspaces":[],"count":0}"#;
+
+/// Answers with the workspaces of these Coders; none is an empty list.
+pub(in crate::exchange) async fn list(
+    cx: &Cx,
+    planes: &[&ControlPlane],
+    query: &Query,
+    accepted: &Accepted,
+) -> Result<Reply, Status> {
+    let options = ListOptions::parse(query, WORKSPACE_FIELDS)?;
+    check_version(cx, &options)?;
+    let Some(search) = push_down(&options.label_selector, &options.field_selector) else {
+        return page::<CoderWorkspace<'_>>(cx, accepted, &options, Vec::new());
+    };
+    // All Coders are asked before the first is waited for.
+    let first_pages: Vec<_> = planes.iter().map(|plane| ask(cx, plane, &search, 0)).collect();
+    let mut readings = Vec::with_capacity(planes.len());
+    for (plane, first) in planes.iter().zip(first_pages) {
+        readings.push((*plane, vec![receive(plane, &search, first).await?]));
+    }
+    let mut attempts = 1;
+    loop {
+        let lists = readings.iter().map(|(plane, pages)| parse(plane, pages)).collect::<Result<Vec<_>, _>>()?;
+        let Some((index, missing)) = lists.iter().enumerate().find_map(|(index, pages)| Some((index, missing(pages)?)))
+        else {
+            let mut objects = Vec::new();
+            for ((plane, _), pages) in readings.iter().zip(&lists) {
+                select(plane, pages, &options, &mut objects);
+            }
+            return page(cx, accepted, &options, objects);
+        };
+        let Some((plane, pages)) = readings.get_mut(index) else { continue };
+        match missing {
+            Missing::From(offset) => pages.push(receive(plane, &search, ask(cx, plane, &search, offset)).await?),
+            Missing::Some if attempts < ATTEMPTS => {
+                attempts = attempts.saturating_add(1);
+                *pages = vec![receive(plane, &search, ask(cx, plane, &search, 0)).await?];
+            }
+            Missing::Some => {
+                return Err(Status::service_unavailable(format!(
+                    "the workspaces of namespace \"{}\" changed while they were read, {ATTEMPTS} times over; please try again",
+                    plane.namespace
+                )));
+            }
+        }
+    }
+}
+
+/// Adds what the selectors let through.
+fn select<'a>(
+    plane: &'a ControlPlane,
+    pages: &'a [WorkspaceList<'a>],
+    options: &ListOptions,
+    objects: &mut Vec<Listed<CoderWorkspace<'a>>>,
+) {
+    for workspace in pages.iter().flat_map(|page| &page.workspaces) {
+        let Some(object) = convert::workspace(workspace, &plane.namespace, &plane.dashboard_url) else { continue };
+        if workspace_matches(&object, &options.label_selector, &options.field_selector) {
+            objects.push(Listed { object, newest: newest_of_workspace(workspace) });
+        }
+    }
+}
+
+fn ask<'a>(cx: &'a Cx, plane: &ControlPlane, search: &WorkspaceQuery, offset: u64) -> Pending<'a> {
+    let limit = u64::from(cx.filter.config.limits.list_page_size);
+    cx.send_to_coder(plane, requests::workspaces(search, limit, offset))
+}
+
+async fn receive(plane: &ControlPlane, search: &WorkspaceQuery, pending: Pending<'_>) -> Result<Vec<u8>, Status> {
+    match settled(Intent::Read, pending).await {
+        Ok(answer) => Ok(answer.body),
+        // An organization that Coder does not know is a 400, and holds nothing.
+        Err(e) if e.class == Class::BadRequest && search.names_organization() => Ok(NOTHING.to_vec()),
+        Err(e) => Err(errors::status(&e, subject(&plane.namespace, ""))),
+    }
+}
+
+fn parse<'a>(plane: &ControlPlane, pages: &'a [Vec<u8>]) -> Result<Vec<WorkspaceList<'a>>, Status> {
+    pages.iter().map(|page| coder::parse(page).map_err(|_| garbage(Intent::Read, &plane.namespace, ""))).collect()
+}
+
+/// What a reading lacks.
+enum Missing {
+    /// The pages from that offset on.
+    From(u64),
+    /// Something was skipped or repeated in between.
+    Some,
+}
+
+/// What this reading lacks; nothing when it is whole.
+fn missing(pages: &[WorkspaceList<'_>]) -> Option<Missing> {
+    let last = pages.last()?;
+    let read = pages.iter().map(|page| page.workspaces.len()).fold(0, usize::saturating_add);
+    let read = u64::try_from(read).unwrap_or(u64::MAX);
+    if read < last.count && !last.workspaces.is_empty() {
+        return Some(Missing::From(read));
+    }
+    let whole = match pages {
+        // One answer is one state of Coder's.
+        [_] => read == last.count,
+        pages => {
+            let ids = pages.iter().flat_map(|page| &page.workspaces).map(|workspace| workspace.id.as_str());
+            u64::try_from(ids.collect::<BTreeSet<_>>().len()) == Ok(last.count)
+        }
+    };
+    (!whole).then_some(Missing::Some)
+}
