@@ -16,6 +16,9 @@ mod workspace;
 pub use template::{Import, template, version_details};
 pub use workspace::{parameters, workspace};
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 /// Coder's spelling of a name in the lower case that names and labels have here.

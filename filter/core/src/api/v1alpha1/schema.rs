@@ -4,9 +4,9 @@
 //! Lists the verbs that are served and no others.
 
 use super::{API_VERSION, CoderTemplate, CoderWorkspace, GROUP, VERSION};
+use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
-use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
 const PREFIX: &str = "com.coder.aggregation.v1alpha1.";
@@ -30,8 +30,16 @@ struct Kind {
 }
 
 const KINDS: [Kind; 2] = [
-    Kind { kind: "CoderTemplate", plural: "codertemplates", about: "CoderTemplateList is a list of CoderTemplates." },
-    Kind { kind: "CoderWorkspace", plural: "coderworkspaces", about: "CoderWorkspaceList is a list of CoderWorkspaces." },
+    Kind {
+        kind: "CoderTemplate",
+        plural: "codertemplates",
+        about: "CoderTemplateList is a list of CoderTemplates.",
+    },
+    Kind {
+        kind: "CoderWorkspace",
+        plural: "coderworkspaces",
+        about: "CoderWorkspaceList is a list of CoderWorkspaces.",
+    },
 ];
 
 /// The document, ready to be served.
@@ -62,7 +70,6 @@ pub fn document() -> serde_json::Result<Value> {
 /// The kinds, what they consist of, and their lists.
 fn definitions() -> Map<String, Value> {
     let mut generator = SchemaSettings::openapi3().into_generator();
-    CoderTemplate::<'static>::json_schema(&mut generator);
     generator.subschema_for::<CoderTemplate<'static>>();
     generator.subschema_for::<CoderWorkspace<'static>>();
     let mut found = Map::new();
@@ -86,13 +93,12 @@ fn definitions() -> Map<String, Value> {
             "properties": {
                 "metadata": {
                     "description": "Standard list metadata.",
-                    "default": {},
                     "allOf": [{"$ref": reference(META, "ListMeta")}],
                 },
                 "items": {
                     "description": "The objects.",
                     "type": "array",
-                    "items": {"default": {}, "allOf": [{"$ref": reference(PREFIX, kind.kind)}]},
+                    "items": {"allOf": [{"$ref": reference(PREFIX, kind.kind)}]},
                 },
             },
         });
@@ -106,8 +112,9 @@ fn definitions() -> Map<String, Value> {
 /// What the writer adds to every object, and what ties the schema to its kind.
 fn add_type_meta(schema: &mut Value, kind: &str) {
     let text = |description: String| json!({"type": "string", "description": description});
-    schema["properties"]["apiVersion"] =
-        text(format!("APIVersion is the group and version of this representation of an object: {API_VERSION}."));
+    schema["properties"]["apiVersion"] = text(format!(
+        "APIVersion is the group and version of this representation of an object: {API_VERSION}."
+    ));
     schema["properties"]["kind"] = text(format!("Kind names the type of this object: {kind}."));
     schema["x-kubernetes-group-version-kind"] = json!([{"group": GROUP, "version": VERSION, "kind": kind}]);
 }
@@ -161,7 +168,7 @@ fn qualify(one: &mut Value) {
 /// Doc comments are wrapped for the source; clients wrap for themselves.
 fn paragraphs(text: &str) -> String {
     let joined = |paragraph: &str| paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" ");
-    text.split("\n\n").map(joined).collect::<Vec<_>>().join("\n\n").replace('`', "")
+    text.split("\n\n").map(joined).collect::<Vec<_>>().join("\n\n")
 }
 
 fn paths(parameters: &Value) -> Value {
@@ -169,7 +176,8 @@ fn paths(parameters: &Value) -> Value {
     let mut paths = Map::new();
     for kind in &KINDS {
         let (name, plural) = (kind.kind, kind.plural);
-        let list = |id: &str| operation("list", kind, &format!("list{id}"), format!("list objects of kind {name}"));
+        let list =
+            |id: &str| operation("list", kind, &format!("list{id}"), format!("list objects of kind {name}"));
         let mut all = list(&format!("AggregationCoderV1alpha1{name}ForAllNamespaces"));
         all["responses"] = answers(&reference(PREFIX, &format!("{name}List")));
         let mut namespaced = list(&format!("AggregationCoderV1alpha1Namespaced{name}"));
@@ -246,7 +254,10 @@ mod tests {
             std::fs::write(&path, &expect).unwrap();
         }
         let found = std::fs::read_to_string(&path).unwrap();
-        assert!(found == expect, "openapi/v1alpha1.json is stale; the comment on this test says how to refresh it");
+        assert!(
+            found == expect,
+            "openapi/v1alpha1.json is stale; the comment on this test says how to refresh it"
+        );
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub struct CoderTemplateSpec<'a> {
     /// Path or address of an icon, such as `/icon/docker.png`.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub icon: Cow<'a, str>,
-    /// The files of the template, by path: relative, with slashes, without `..`. Text only: binary files of a template are
+    /// The files of the template, by path: relative, with slashes and no `..` among them. Text only: binary files of a template are
     /// not shown, and stay when the others are changed. Shown when one template is read and left out of lists and watches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<BTreeMap<String, String>>,
