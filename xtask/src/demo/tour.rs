@@ -124,7 +124,10 @@ const GRANT: Stop = Stop {
         ),
         // kube-apiserver's own authorizer sees a new binding a moment later.
         shown(&["wait", "--for=create", "rolebinding/alice-reads"], Expect::Quiet),
-        shown(&["get", "cws", "--as", "alice", "-l", "coder.com/owner=alice"], Expect::Says("coder.alice.ws0")),
+        shown(
+            &["get", "cws", "--as", "alice", "-l", "coder.com/owner=alice"],
+            Expect::Says("coder.alice.ws0"),
+        ),
     ],
 };
 

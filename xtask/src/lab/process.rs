@@ -93,7 +93,10 @@ pub(crate) fn wait(
             let why = if gone { "has stopped" } else { "does not become ready" };
             let text = fs::read_to_string(log(lab, name)).unwrap_or_default();
             let lines: Vec<String> = text.lines().map(|line| line.chars().take(WIDTH).collect()).collect();
-            bail!("{name} {why}:\n{}", lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or(&[]).join("\n"));
+            bail!(
+                "{name} {why}:\n{}",
+                lines.get(lines.len().saturating_sub(TAIL)..).unwrap_or(&[]).join("\n")
+            );
         }
         std::thread::sleep(Duration::from_millis(60));
     }

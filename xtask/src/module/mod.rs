@@ -14,8 +14,8 @@ use anyhow::{Context, Result, bail};
 use crate::progress::{Step, say, step};
 use crate::{command, paths, tools};
 
-const PACKAGE: &str = "coder-kube-filter";
-const TARGET: &str = "wasm32-unknown-unknown";
+pub(crate) const PACKAGE: &str = "coder-kube-filter";
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 /// V8 compiles the module whole at start, so its size is its start time.
 const GOAL_KB: usize = 500;
 const LIMIT_KB: usize = 700;
@@ -99,18 +99,22 @@ fn compile(chaos: bool, step: &Step) -> Result<PathBuf> {
     Ok(target.join(TARGET).join("wasm/coder_kube_filter.wasm"))
 }
 
-fn toolchain(step: &Step) -> Result<Toolchain> {
+/// True when the toolchain that runs us has std for the module's target.
+pub(crate) fn target_installed() -> Result<bool> {
     let sysroot =
         command::output(Command::new("rustc").current_dir(paths::root()).args(["--print", "sysroot"]))?;
-    let std = Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).join("lib");
-    if std.is_dir() {
+    Ok(Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).join("lib").is_dir())
+}
+
+fn toolchain(step: &Step) -> Result<Toolchain> {
+    if target_installed()? {
         return Ok(Toolchain::Native);
     }
     if paths::which("rustup").is_some() {
         step.detail("fetching the wasm target");
         let mut rustup = Command::new("rustup");
         rustup.current_dir(paths::root()).args(["target", "add", TARGET]);
-        if command::run(&mut rustup, step, |_| None).is_ok() && std.is_dir() {
+        if command::run(&mut rustup, step, |_| None).is_ok() && target_installed()? {
             return Ok(Toolchain::Native);
         }
     }

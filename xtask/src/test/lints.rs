@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::{Outcome, Report};
 use crate::progress::step;
-use crate::{command, paths, tools};
+use crate::{command, module, paths, tools};
 
 const ADVISORIES: &str = "https://github.com/RustSec/advisory-db";
 
@@ -15,6 +15,15 @@ pub(super) fn run(report: &mut Report) {
     report.check("clippy", || {
         let warnings_fail = ["--", "--deny", "warnings"];
         cargo(&[&["clippy", "--workspace", "--all-targets", "--all-features"], &warnings_fail[..]].concat())
+    });
+    report.check("clippy, as wasm", || {
+        if !module::target_installed()? {
+            return Ok(Outcome::Skipped(
+                "clippy has no wasm target here: rustup target add wasm32-unknown-unknown".into(),
+            ));
+        }
+        let package = ["clippy", "--package", module::PACKAGE, "--target", module::TARGET];
+        cargo(&[&package[..], &["--all-features", "--", "--deny", "warnings"]].concat())
     });
     report.check("Justfile", || {
         let mut just = Command::new(tools::just()?);
