@@ -2,16 +2,14 @@
 //!
 //! They are not signed: one that a client made up selects nothing that the client could not list anyway.
 
-use std::borrow::Cow;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
 
 use super::status::Status;
 
-/// Version of the encoding; a token of another version is expired.
-const VERSION: &str = "coder.com/v1";
+/// Version of the encoding; a token of another version is expired. Inside is the version, the resourceVersion, the
+/// namespace and the name, with NUL between them.
+const VERSION: &str = "v1";
 /// Longest token that is looked at, in bytes: twice what the longest names make.
 const MAX_LENGTH: usize = 1024;
 
@@ -26,26 +24,12 @@ pub struct ContinueToken {
     pub name: String,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Wire<'a> {
-    #[serde(borrow)]
-    v: Cow<'a, str>,
-    #[serde(borrow)]
-    rv: Cow<'a, str>,
-    #[serde(borrow)]
-    start: Cow<'a, str>,
-}
-
 impl ContinueToken {
     /// The token as clients send it back.
     #[must_use]
     pub fn encode(&self) -> String {
-        let wire = Wire {
-            v: VERSION.into(),
-            rv: self.resource_version.to_string().into(),
-            start: format!("{}\0{}", self.namespace, self.name).into(),
-        };
-        URL_SAFE_NO_PAD.encode(serde_json::to_vec(&wire).unwrap_or_default())
+        let Self { resource_version, namespace, name } = self;
+        URL_SAFE_NO_PAD.encode(format!("{VERSION}\0{resource_version}\0{namespace}\0{name}"))
     }
 
     /// Reads a token.
@@ -65,11 +49,12 @@ impl ContinueToken {
         if token.len() > MAX_LENGTH {
             return None;
         }
-        let json = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let wire: Wire<'_> = serde_json::from_slice(&json).ok()?;
-        let (namespace, name) = wire.start.split_once('\0')?;
-        let resource_version = wire.rv.parse().ok()?;
-        let valid = wire.v == VERSION && resource_version > 0 && !namespace.is_empty() && !name.is_empty();
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let mut parts = std::str::from_utf8(&bytes).ok()?.split('\0');
+        let (version, resource_version) = (parts.next()?, parts.next()?.parse().ok()?);
+        let (namespace, name) = (parts.next()?, parts.next()?);
+        let complete = parts.next().is_none() && !namespace.is_empty() && !name.is_empty();
+        let valid = version == VERSION && resource_version > 0 && complete;
         valid.then(|| Self { resource_version, namespace: namespace.to_owned(), name: name.to_owned() })
     }
 
@@ -91,17 +76,19 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_expired() {
-        let ours = |json: &str| URL_SAFE_NO_PAD.encode(json);
+        let ours = |text: &str| URL_SAFE_NO_PAD.encode(text.replace('|', "\0"));
         for bad in [
             String::new(),
             "?".into(),
             ours("{}"),
-            ours(r#"{"v":"meta.k8s.io/v1","rv":1,"start":"a"}"#),
-            ours("{\"v\":\"coder.com/v2\",\"rv\":\"1\",\"start\":\"a\\u0000b\"}"),
-            ours("{\"v\":\"coder.com/v1\",\"rv\":\"0\",\"start\":\"a\\u0000b\"}"),
-            ours("{\"v\":\"coder.com/v1\",\"rv\":\"x\",\"start\":\"a\\u0000b\"}"),
-            ours(r#"{"v":"coder.com/v1","rv":"1","start":"ab"}"#),
-            ours("{\"v\":\"coder.com/v1\",\"rv\":\"1\",\"start\":\"\\u0000b\"}"),
+            ours("v2|1|a|b"),
+            ours("v1|0|a|b"),
+            ours("v1|x|a|b"),
+            ours("v1|1|ab"),
+            ours("v1|1||b"),
+            ours("v1|1|a|"),
+            ours("v1|1|a|b|c"),
+            URL_SAFE_NO_PAD.encode([0xff]),
             token(1, &"n".repeat(2000), "x").encode(),
         ] {
             let status = ContinueToken::decode(&bad).unwrap_err();

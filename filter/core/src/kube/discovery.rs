@@ -211,8 +211,8 @@ impl GroupDescription {
             DiscoveryForm::Unaggregated => to_json(&self.group_entry())?,
             DiscoveryForm::V2 | DiscoveryForm::V2beta1 => to_json(&self.aggregated_entry())?,
         };
-        let entry: &RawValue =
-            serde_json::from_slice(&entry).map_err(|e| Status::internal_error(&e.to_string()))?;
+        let entry: &RawValue = serde_json::from_slice(&entry)
+            .map_err(|_| Status::internal_error("the group could not be described"))?;
         merge(self.group, form, upstream, entry).ok_or_else(|| {
             Status::service_unavailable("the answer of kube-apiserver to /apis could not be read")
         })

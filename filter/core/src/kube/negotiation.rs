@@ -252,20 +252,24 @@ impl<'a> Clause<'a> {
     }
 }
 
-/// The clauses in order of preference. An absent or empty header accepts anything.
+/// The clauses in order of preference. An absent or empty header accepts anything; of an absurd one only the beginning
+/// is read.
 fn clauses(accept: Option<&str>) -> Vec<Clause<'_>> {
+    const MOST: usize = 100;
     let header = accept.map(str::trim).filter(|header| !header.is_empty()).unwrap_or("*/*");
-    let mut clauses: Vec<_> = header
-        .split(',')
-        .map(|clause| {
-            let (media_type, parameters) = clause.split_once(';').unwrap_or((clause, ""));
-            let clause = Clause { media_type: media_type.trim(), parameters, quality: 1000 };
-            Clause { quality: clause.parameter("q").map_or(1000, thousandths), ..clause }
-        })
-        .filter(|clause| clause.quality > 0)
-        .collect();
-    // Wildcards come after what is named at the same quality (goautoneg); the sort is stable.
-    clauses.sort_by_key(|clause| (std::cmp::Reverse(clause.quality), clause.media_type.contains('*')));
+    // Wildcards come after what is named at the same quality (goautoneg).
+    let rank = |clause: &Clause<'_>| (std::cmp::Reverse(clause.quality), clause.media_type.contains('*'));
+    let mut clauses: Vec<Clause<'_>> = Vec::new();
+    for clause in header.split(',').take(MOST) {
+        let (media_type, parameters) = clause.split_once(';').unwrap_or((clause, ""));
+        let mut clause = Clause { media_type: media_type.trim(), parameters, quality: 1000 };
+        clause.quality = clause.parameter("q").map_or(1000, thousandths);
+        if clause.quality > 0 {
+            // The standard library's sorts weigh several kB of module each; few clauses need none.
+            let at = clauses.partition_point(|before| rank(before) <= rank(&clause));
+            clauses.insert(at, clause);
+        }
+    }
     clauses
 }
 

@@ -136,7 +136,8 @@ pub fn write_object<T: Object>(
 }
 
 pub(super) fn serialize<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), Status> {
-    serde_json::to_writer(out, value).map_err(|error| Status::internal_error(&error.to_string()))
+    serde_json::to_writer(out, value)
+        .map_err(|_| Status::internal_error("the answer could not be serialised"))
 }
 
 /// Writing to a Vec cannot fail.

@@ -29,11 +29,11 @@ pub struct Requirement {
     pub key: String,
     /// Relation.
     pub operator: Operator,
-    /// Values, sorted and distinct: one for the comparisons, none for existence.
+    /// Values as given: one for the comparisons, none for existence.
     pub values: Vec<String>,
 }
 
-/// Requirements that must all hold, sorted by key. The default selects everything.
+/// Requirements that must all hold, in the order given. The default selects everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LabelSelector {
     requirements: Vec<Requirement>,
@@ -65,7 +65,6 @@ impl LabelSelector {
                 other => return Err(expected(other, "',' or 'end of string'")),
             }
         }
-        requirements.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(Self { requirements })
     }
 
@@ -97,7 +96,11 @@ impl LabelSelector {
 impl Requirement {
     fn exact(&self) -> Option<&str> {
         match (self.operator, self.values.as_slice()) {
-            (Operator::Equals | Operator::DoubleEquals | Operator::In, [value]) => Some(value),
+            (Operator::Equals | Operator::DoubleEquals | Operator::In, [value, rest @ ..])
+                if rest.iter().all(|other| other == value) =>
+            {
+                Some(value)
+            }
             _ => None,
         }
     }
@@ -172,12 +175,10 @@ fn requirement(lexer: &mut Lexer<'_>) -> Result<Requirement, Status> {
         Token::End | Token::Comma => (Operator::Exists, Vec::new()),
         _ => {
             let operator = operator(lexer)?;
-            let mut values = match operator {
+            let values = match operator {
                 Operator::In | Operator::NotIn => value_set(lexer)?,
                 _ => vec![exact_value(lexer)?],
             };
-            values.sort_unstable();
-            values.dedup();
             (operator, values)
         }
     };

@@ -30,13 +30,13 @@ fn accepts() {
             "unable to parse requirement: values[0][x]: Invalid value: \"-1\": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345')",
         ),
     );
-    check("x in (b,a,b)", Ok("x in (a,b)"));
+    check("x in (b,a,b)", Ok("x in (b,a,b)"));
     check("x in(a)", Ok("x in (a)"));
-    check("x notin (a,,c)", Ok("x notin (,a,c)"));
+    check("x notin (a,,c)", Ok("x notin (a,,c)"));
     check("x in ()", Ok("x in ()"));
-    check("x in (,)", Ok("x in ()"));
+    check("x in (,)", Ok("x in (,)"));
     check("x in (,a)", Ok("x in (,a)"));
-    check("y=2,x=1", Ok("x=1,y=2"));
+    check("y=2,x=1", Ok("y=2,x=1"));
     check("in in (in,notin)", Ok("in in (in,notin)"));
     check("notin=in", Ok("notin=in"));
     check("example.com/Name=v_1.x-Y", Ok("example.com/Name=v_1.x-Y"));
@@ -111,7 +111,7 @@ fn matching() {
 
 #[test]
 fn exact_values() {
-    let selector = LabelSelector::parse("a=1,b in (2),c in (3,4),d!=5,e,b!=9").unwrap();
+    let selector = LabelSelector::parse("a=1,b in (2,2),c in (3,4),d!=5,e,b!=9").unwrap();
     let exact = ["a", "b", "c", "d", "e", "f"].map(|key| selector.exact(key));
     assert_eq!(exact, [Some("1"), Some("2"), None, None, None, None]);
 }
@@ -136,8 +136,7 @@ fn any_requirement() -> impl Strategy<Value = Requirement> {
 
 proptest! {
     #[test]
-    fn what_is_displayed_parses_to_the_same(mut requirements in prop::collection::vec(any_requirement(), 0..5)) {
-        requirements.sort_by(|a, b| a.key.cmp(&b.key));
+    fn what_is_displayed_parses_to_the_same(requirements in prop::collection::vec(any_requirement(), 0..5)) {
         let selector = LabelSelector { requirements };
         prop_assert_eq!(LabelSelector::parse(&selector.to_string()).unwrap(), selector);
     }
