@@ -1,7 +1,8 @@
 //! Assertions that many tests share: what a `Status` must look like, and which headers two answers may differ in.
 
-use crate::Response;
-use serde_json::Value;
+use crate::{Request, Response};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Asserts a Kubernetes `Status` of failure with this code and reason; returns it.
 ///
@@ -68,11 +69,33 @@ const VARYING: [&str; 9] = [
     "retry-after",
 ];
 
-fn kept(response: &Response) -> Vec<(String, String)> {
-    let lower = response.head.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
-    let mut kept: Vec<_> = lower.filter(|(name, _)| !VARYING.contains(&name.as_str())).collect();
-    kept.sort();
+/// Headers by name, with lines of one name as one list (RFC 9110 §5.2), whose order says nothing for those of an answer.
+fn kept(response: &Response) -> BTreeMap<String, BTreeSet<String>> {
+    let mut kept: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, value) in &response.head.headers {
+        let name = name.to_ascii_lowercase();
+        if !VARYING.contains(&name.as_str()) {
+            kept.entry(name).or_default().extend(value.split(',').map(|item| item.trim().to_owned()));
+        }
+    }
     kept
+}
+
+/// The request that asks kube-apiserver for the caller's own name, with further headers.
+pub fn who_am_i(headers: &[(&str, String)]) -> Request {
+    let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
+    let request = Request::post("/apis/authentication.k8s.io/v1/selfsubjectreviews", &review);
+    headers.iter().fold(request, |request, (name, value)| request.header(name, value))
+}
+
+/// The user in the answer to [`who_am_i`].
+///
+/// # Panics
+/// When the request was refused.
+#[track_caller]
+pub fn user_info(response: &Response) -> Value {
+    assert_eq!(response.status(), 201, "{}", response.excerpt());
+    response.json()["status"]["userInfo"].clone()
 }
 
 /// Names of a list's items.

@@ -2,12 +2,11 @@
 //! calls, so each holds the lab alone.
 
 use e2e::{
-    GROUP_VERSION, Lab, Request, Response,
-    check::{no_secrets, status},
+    GROUP_VERSION, Lab, Request,
+    check::{no_secrets, status, user_info, who_am_i},
     envoy::{coder_calls, eventually, upstream_requests, without_coder_call},
     seed::{WS0, WS1},
 };
-use serde_json::{Value, json};
 use std::time::Duration;
 
 /// What a client may ask of us, and what the refusal says of it.
@@ -201,17 +200,6 @@ fn forged_headers_give_no_rights_with_us() {
     }
 }
 
-fn who_am_i(headers: &[(&str, String)]) -> Request {
-    let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
-    let request = Request::post("/apis/authentication.k8s.io/v1/selfsubjectreviews", &review);
-    headers.iter().fold(request, |request, (name, value)| request.header(name, value))
-}
-
-fn user_info(response: &Response) -> Value {
-    assert_eq!(response.status(), 201, "{}", response.excerpt());
-    response.json()["status"]["userInfo"].clone()
-}
-
 #[test]
 fn forged_headers_give_no_rights_with_kubernetes() {
     let Some(lab) = Lab::exclusive() else { return };
@@ -234,20 +222,6 @@ fn forged_headers_give_no_rights_with_kubernetes() {
         assert_eq!(user_info(&response)["username"], certified["username"], "{headers:?}");
         assert_eq!(user_info(&response)["groups"], certified["groups"], "{headers:?}");
     }
-}
-
-#[test]
-fn a_client_certificate_is_the_user_that_it_names() {
-    let Some(lab) = Lab::exclusive() else { return };
-    let through = user_info(&lab.front_cert().send(&who_am_i(&[])));
-    let direct = user_info(&lab.kubectl_direct().context("cert").endpoint().send(&who_am_i(&[])));
-    assert_eq!(through["username"], direct["username"]);
-    assert_eq!(through["groups"], direct["groups"]);
-    assert_eq!(lab.front_cert().get(&lab.path("coderworkspaces")).status(), 200);
-    // A bearer token beside it must neither win nor travel over the front-proxy connection.
-    let alice = format!("Bearer {}", lab.user_token);
-    let both = user_info(&lab.front_cert().send(&who_am_i(&[("Authorization", alice)])));
-    assert_eq!(both["username"], direct["username"]);
 }
 
 #[test]
