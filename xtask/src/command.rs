@@ -76,6 +76,21 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&out.stdout).into_owned())
 }
 
+/// Runs a command that reads its instructions from standard input.
+pub(crate) fn feed(command: &mut Command, input: &str) -> Result<()> {
+    let shown = show(command);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(|| format!("cannot run `{shown}`"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes())?;
+    }
+    let out = child.wait_with_output()?;
+    if !out.status.success() {
+        bail!("`{shown}` failed ({}):\n{}", out.status, String::from_utf8_lossy(&out.stderr).trim());
+    }
+    Ok(())
+}
+
 /// Runs a command whose output people want to see as it comes; true when it succeeded.
 pub(crate) fn passthrough(command: &mut Command) -> Result<bool> {
     let shown = show(command);

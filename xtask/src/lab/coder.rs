@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use nix::unistd::User;
 
 use super::{ports, process};
-use crate::command::output;
+use crate::command::{feed, output};
 use crate::progress::{Step, step};
 
 /// The programs of a real Coder.
@@ -18,15 +18,37 @@ pub(crate) struct Programs {
     pub(crate) coderd: PathBuf,
 }
 
-/// Starts both; returns coderd's base URL.
-pub(crate) fn start(lab: &Path, programs: &Programs) -> Result<String> {
+/// A real Coder that is up.
+pub(crate) struct Running {
+    pub(crate) url: String,
+    database: u16,
+}
+
+/// Deprecates a template the way a licence would have: coderd without one shows deprecation, but ignores who asks for it.
+pub(crate) fn deprecate(programs: &Programs, running: &Running, template: &str, message: &str) -> Result<()> {
+    let mut psql = Command::new(programs.postgres.join("psql"));
+    psql.args(["-h", "127.0.0.1", "-p", &running.database.to_string(), "-U", "coder", "-d", "coder"]);
+    // Values by psql's own quoting; it substitutes in what it reads, not in what -c says.
+    psql.args([
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-v",
+        &format!("template={template}"),
+        "-v",
+        &format!("message={message}"),
+    ]);
+    feed(&mut psql, "UPDATE templates SET deprecated = :'message' WHERE name = :'template';")
+}
+
+/// Starts both.
+pub(crate) fn start(lab: &Path, programs: &Programs) -> Result<Running> {
     let database = step("PostgreSQL server", |step| {
         let port = start_postgres(lab, &programs.postgres, step)?;
         Ok((port, format!("127.0.0.1:{port}")))
     })?;
     step("coderd", |step| {
         let url = start_coderd(lab, &programs.coderd, database, step)?;
-        Ok((url.clone(), url))
+        Ok((Running { url: url.clone(), database }, url))
     })
 }
 

@@ -185,7 +185,11 @@ fn start_real(
 ) -> Result<Backing> {
     std::thread::scope(|scope| {
         let cluster = scope.spawn(|| kube::start(lab, kube, kubectl, pki, tokens));
-        let seeded = coder::start(lab, coder).and_then(|url| seed::seed(&url).map(|token| (url, token)));
+        let seeded = coder::start(lab, coder).and_then(|running| {
+            let token = seed::seed(&running.url)?;
+            coder::deprecate(coder, &running, seed::RETIRED.0, seed::RETIRED.1)?;
+            Ok((running.url, token))
+        });
         let kube_port =
             cluster.join().unwrap_or_else(|_| Err(anyhow::anyhow!("kube-apiserver's start panicked")));
         let (coder_url, coder_token) = seeded?;

@@ -19,7 +19,8 @@ pub(crate) fn start(lab: &Path, program: &Path, pki: &Pki, tokens: &Tokens) -> R
         let (coder, kube) = (ports::free()?, ports::free()?);
         let coder_url = format!("http://127.0.0.1:{coder}");
         let config = json!({
-            "coder": { "address": format!("127.0.0.1:{coder}"), "access_url": coder_url },
+            // With a licence, because only that lets a template be deprecated through the API.
+            "coder": { "address": format!("127.0.0.1:{coder}"), "access_url": coder_url, "licensed": true },
             "kube": {
                 "address": format!("127.0.0.1:{kube}"),
                 "tls": {

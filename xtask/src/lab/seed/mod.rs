@@ -10,8 +10,8 @@ mod workspaces;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-pub(crate) use client::Coder;
-use client::text;
+use client::{Coder, text};
+pub(crate) use templates::RETIRED;
 
 use crate::progress::{Step, step};
 

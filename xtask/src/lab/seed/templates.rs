@@ -18,6 +18,9 @@ data "coder_parameter" "cpu" {
 }
 "#;
 
+/// The template that is deprecated, and the message that says so.
+pub(crate) const RETIRED: (&str, &str) = ("retired", "use dev instead");
+
 /// One template of the lab.
 struct Template {
     name: &'static str,
@@ -73,13 +76,7 @@ fn all() -> Vec<Template> {
         template("undeletable", "Undeletable", "Its deletions fail", undeletable, Then::Nothing),
         template("slow", "Slow", "Its builds never end", Archive::plain().hang(Phase::Apply), Then::Nothing),
         template("rolling", "Rolling", "Has a newer version", Archive::plain(), Then::Nothing),
-        template(
-            "retired",
-            "Retired",
-            "Nobody should use it",
-            Archive::plain(),
-            Then::Deprecate("use dev instead"),
-        ),
+        template(RETIRED.0, "Retired", "Nobody should use it", Archive::plain(), Then::Deprecate(RETIRED.1)),
         template(
             "flawed",
             "Flawed",
