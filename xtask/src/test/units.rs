@@ -14,7 +14,7 @@ pub(super) fn run(report: &mut Report) {
 }
 
 pub(super) fn module(report: &mut Report) {
-    report.check("wasm module", || module::build(false).map(|_| Outcome::Passed));
+    report.check("wasm module", || module::within_limit(&module::build(false)?).map(|()| Outcome::Passed));
     report.check("Envoy accepts the shipped configurations", validate);
 }
 

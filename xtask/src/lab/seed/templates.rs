@@ -106,8 +106,7 @@ pub(super) fn create(coder: &Coder, organization: &str) -> Result<()> {
 pub(super) fn promote_new_version(coder: &Coder, organization: &str, name: &str) -> Result<()> {
     let template = text(&coder.get(&format!("/organizations/{organization}/templates/{name}"))?, "id")?;
     let archive = Archive::plain().file("README.md", "# The second version\n");
-    let version =
-        version(coder, organization, &archive, &json!({ "template_id": template, "name": "second" }))?;
+    let version = version(coder, organization, &archive, &json!({ "template_id": template, "name": "v2" }))?;
     imported(coder, &version)?;
     coder.patch(&format!("/templates/{template}/versions"), &json!({ "id": version })).map(drop)
 }
@@ -133,8 +132,12 @@ impl Template {
             Then::Deprecate(message) => deprecate(coder, &template, message)?,
             Then::FailToImport(message) => {
                 let broken = Archive::plain().fail(Phase::Plan, message);
-                let flawed =
-                    self::version(coder, organization, &broken, &json!({ "template_id": template }))?;
+                let flawed = self::version(
+                    coder,
+                    organization,
+                    &broken,
+                    &json!({ "template_id": template, "name": "v2" }),
+                )?;
                 finished(coder, &flawed)?;
             }
         }
@@ -149,7 +152,8 @@ fn deprecate(coder: &Coder, template: &str, message: &str) -> Result<()> {
 
 fn version(coder: &Coder, organization: &str, archive: &Archive, more: &Value) -> Result<String> {
     let file = coder.upload(&archive.build())?;
-    let mut version = json!({ "storage_method": "file", "file_id": file, "provisioner": "echo", "tags": {} });
+    let mut version =
+        json!({ "name": "v1", "storage_method": "file", "file_id": file, "provisioner": "echo", "tags": {} });
     if let (Some(version), Some(more)) = (version.as_object_mut(), more.as_object()) {
         version.extend(more.clone());
     }
