@@ -144,7 +144,7 @@ impl CoderError {
             error.class = lost(intent, status == 504 || status == 408);
             return error;
         }
-        let body: ErrorBody<'_> = serde_json::from_slice(body).unwrap_or_default();
+        let body: ErrorBody<'_> = super::parse(body).unwrap_or_default();
         error.class = class(intent, status, &body, retry_after);
         if error.class != Class::Credentials {
             error.message = shown(&body.message);

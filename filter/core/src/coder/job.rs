@@ -3,6 +3,7 @@
 use super::text::Text;
 use crate::time::Timestamp;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// A job of Coder's provisioner daemons: a workspace build or the import of a template version.
@@ -34,9 +35,9 @@ pub struct ProvisionerJob<'a> {
     /// The uploaded archive that it works on.
     #[serde(borrow, default)]
     pub file_id: Text<'a>,
-    /// Which daemons may take it; always has `scope` and `owner`.
-    #[serde(borrow, default, deserialize_with = "super::text::null_as_default")]
-    pub tags: BTreeMap<Text<'a>, Text<'a>>,
+    /// Which daemons may take it, as JSON; lists have no use for them. See [`ProvisionerJob::tags`].
+    #[serde(borrow, default)]
+    tags: Option<&'a RawValue>,
     /// What it works for.
     #[serde(borrow, default)]
     pub input: JobInput<'a>,
@@ -56,7 +57,12 @@ pub struct JobInput<'a> {
     pub workspace_build_id: Option<Text<'a>>,
 }
 
-impl ProvisionerJob<'_> {
+impl<'a> ProvisionerJob<'a> {
+    /// Which daemons may take it; `scope` and `owner` are always among them.
+    pub fn tags(&self) -> BTreeMap<Text<'a>, Text<'a>> {
+        self.tags.and_then(|json| serde_json::from_str(json.get()).ok()).unwrap_or_default()
+    }
+
     /// Whether nothing will change any more.
     pub fn is_finished(&self) -> bool {
         matches!(self.status.as_str(), "succeeded" | "canceled" | "failed")

@@ -11,7 +11,12 @@ use std::borrow::Cow;
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Text<'a>(Cow<'a, str>);
 
-impl Text<'_> {
+impl<'a> Text<'a> {
+    /// The text with its own lifetime.
+    pub fn into_cow(self) -> Cow<'a, str> {
+        self.0
+    }
+
     /// The text itself.
     pub fn as_str(&self) -> &str {
         &self.0

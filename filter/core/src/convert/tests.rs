@@ -303,6 +303,38 @@ fn imports() {
 }
 
 #[test]
+fn details_of_versions() {
+    let list: Vec<Template<'_>> = coder::parse(TEMPLATES.as_bytes()).unwrap();
+    let mut object = template(&list[0], "coder", Import::Succeeded).unwrap();
+    let version = |name: &str, status: &str, tags: &str| {
+        format!(
+            r#"{{"id":"{name}","created_at":"2026-11-21T10:00:00Z","name":"{name}","job":{{"id":"j","tags":{tags},
+            "created_at":"2026-11-21T10:00:00Z","status":"{status}","error":"no"}}}}"#
+        )
+    };
+    let active = version("v1", "succeeded", r#"{"scope":"organization","owner":"","zone":"a\"b"}"#);
+    let latest = version("v2", "failed", "null");
+    let (active, latest) =
+        (coder::parse(active.as_bytes()).unwrap(), coder::parse(latest.as_bytes()).unwrap());
+    version_details(&mut object, &active, &latest);
+    let object = serde_json::to_value(&object).unwrap();
+    assert_eq!(object["spec"]["tags"], json!({"zone": "a\"b"}));
+    assert_eq!(object["status"]["activeVersionName"], "v1");
+    let expect = json!({"id": "v2", "name": "v2", "status": "failed", "error": "no", "createdAt": "2026-11-21T10:00:00Z"});
+    assert_eq!(object["status"]["latestVersion"], expect);
+}
+
+#[test]
+fn garbage_is_no_answer() {
+    for body in ["", "<html>", "{\"workspaces\": [", "{}", "\u{feff}[]"] {
+        assert!(coder::parse::<WorkspaceList<'_>>(body.as_bytes()).is_err(), "{body}");
+    }
+    assert!(coder::parse::<WorkspaceList<'_>>(b"\xff").is_err());
+    let null = coder::parse::<WorkspaceList<'_>>(br#"{"workspaces":null,"count":0}"#).unwrap();
+    assert!(null.workspaces.is_empty());
+}
+
+#[test]
 fn conditions_of_workspaces() {
     let check = |transition: &str, job: &str, edit: &[(&str, Value)], running: bool, expect: &[&str]| {
         let mut json = recorded("bob", "ws2");
