@@ -24,6 +24,7 @@ pub(crate) struct Demo {
 
 pub(crate) fn run(demo: &Demo) -> Result<()> {
     let parts = if demo.real { Parts::Real } else { Parts::Standin };
+    let started = std::time::Instant::now();
     say("\n  coder-kube-filter: kubectl for Coder, from inside Envoy\n");
     say(match parts {
         Parts::Real => "  On loopback: stock Envoy with the module, a real kube-apiserver, a real coderd.",
@@ -36,7 +37,9 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     let programs = Programs::obtain(options)?;
     let running = lab::up(&paths::lab().join("demo"), options, &programs)?;
     tour::run(&running.environment, parts)?;
+    let seconds = started.elapsed().as_secs();
     if demo.once {
+        say(&format!("  That was all, in {seconds} s. Without --once it stays up, for you to try more.\n"));
         return Ok(());
     }
     stay(&running)

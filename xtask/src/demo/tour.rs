@@ -1,5 +1,6 @@
 //! The tour: a few kubectl commands, each with a sentence on what it shows and a check that it did.
 
+use std::io::IsTerminal;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -8,7 +9,7 @@ use crate::lab::{Environment, Parts};
 use crate::progress::say;
 
 /// Lines of an answer that are shown; the rest is counted.
-const SHOWN: usize = 14;
+const SHOWN: usize = 18;
 
 /// One stop of the tour.
 struct Stop {
@@ -135,7 +136,7 @@ const GRANT: Stop = Stop {
 pub(super) fn run(environment: &Environment, parts: Parts) -> Result<()> {
     let more = if parts == Parts::Real { Some(&GRANT) } else { None };
     for (number, stop) in STOPS.iter().chain(more).enumerate() {
-        say(&format!("\n  {}. {}", number + 1, stop.title));
+        say(&bold(&format!("\n  {}. {}", number + 1, stop.title)));
         say(&format!("     {}\n", stop.text));
         for command in stop.commands {
             show(environment, command)
@@ -184,8 +185,9 @@ fn print(arguments: &[&str], text: &str) {
             },
         )
         .collect();
-    say(&format!("     $ kubectl {}", quoted.join(" ").replace('\n', "\\n")));
-    let lines: Vec<&str> = text.lines().collect();
+    say(&bold(&format!("     $ kubectl {}", quoted.join(" ").replace('\n', "\\n"))));
+    let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.dedup_by(|line, before| line.is_empty() && before.is_empty());
     for line in lines.iter().take(SHOWN) {
         say(&format!("     {line}"));
     }
@@ -193,6 +195,11 @@ fn print(arguments: &[&str], text: &str) {
         say(&format!("     \u{2026} and {} lines more", lines.len() - SHOWN));
     }
     say("");
+}
+
+/// What stands out on a terminal.
+fn bold(text: &str) -> String {
+    if std::io::stdout().is_terminal() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 /// How many requests Envoy has sent to Coder since it started.
