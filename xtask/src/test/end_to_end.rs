@@ -42,7 +42,10 @@ fn suite(name: &str, options: Options, programs: &Programs) -> Result<Outcome> {
     say("");
     let mut cargo = tools::cargo::cargo();
     // A suite that finds no lab skips; here there is one, and not seeing it would be a mistake.
-    cargo.args(["test", "--package", "e2e"]).envs(running.environment.variables()).env("E2E_REQUIRED", "1");
+    cargo
+        .args(["test", "--no-fail-fast", "--package", "e2e"])
+        .envs(running.environment.variables())
+        .env("E2E_REQUIRED", "1");
     let outcome = passed(&mut cargo);
     if outcome.is_err() {
         say(&format!("logs: {}", running.logs().display()));

@@ -9,7 +9,14 @@ use crate::{module, paths, tools};
 
 pub(super) fn run(report: &mut Report) {
     report.check("unit, snapshot and property tests", || {
-        passed(tools::cargo::cargo().args(["test", "--workspace", "--exclude", "e2e", "--all-features"]))
+        passed(tools::cargo::cargo().args([
+            "test",
+            "--no-fail-fast",
+            "--workspace",
+            "--exclude",
+            "e2e",
+            "--all-features",
+        ]))
     });
 }
 
