@@ -1,0 +1,209 @@
+//! Parameters of builds: evaluated for a form, and resolved for a build, as coderd's dynamic parameters do. Of the
+//! validations only type, options and range are here.
+
+use std::collections::BTreeMap;
+
+use axum::Router;
+use axum::extract::{Path, State as Shared};
+use axum::http::StatusCode;
+use axum::routing::post;
+use echo_archive::proto::RichParameter;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::App;
+use super::auth::Actor;
+use super::jobs::Status;
+use super::reply::{Answer, Failure, Json, body_id, nullable, ok};
+use super::state::{Build, State, Version};
+use super::versiondetails::form_type;
+
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/templateversions/{version}/dynamic-parameters/evaluate", post(evaluate))
+}
+
+/// One name and value in a request.
+#[derive(Deserialize)]
+pub(super) struct NamedValue {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    value: String,
+}
+
+#[derive(Deserialize)]
+struct Evaluate {
+    #[serde(default, deserialize_with = "nullable")]
+    inputs: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "body_id")]
+    owner_id: Uuid,
+}
+
+async fn evaluate(
+    Shared(app): Shared<App>,
+    _: Actor,
+    Path(version): Path<String>,
+    Json(body): Json<Evaluate>,
+) -> Answer {
+    let state = app.state();
+    let version = state.version(&version)?;
+    if !state.imported(version) {
+        return Err(Failure::new(StatusCode::TOO_EARLY, "Template version job has not finished"));
+    }
+    if state.jobs.of(version.job).status() != Status::Succeeded {
+        return ok(json!({
+            "id": 0,
+            "diagnostics": [diagnostic(
+                "warning",
+                "This template version is missing required metadata to support dynamic parameters.",
+                "To restore full functionality, please re-import the terraform as a new template version.",
+                "",
+            )],
+            "parameters": [],
+        }));
+    }
+    if state.users.get(body.owner_id).is_none_or(|user| user.deleted) {
+        let summary = "Failed to fetch workspace owner";
+        let detail = "Please check your permissions or the user may not exist.";
+        let diagnostics = [diagnostic("error", summary, detail, "owner_not_found")];
+        return ok(json!({"id": 0, "diagnostics": diagnostics, "parameters": null}));
+    }
+    let parameters: Vec<Value> = version
+        .parameters
+        .iter()
+        .map(|parameter| evaluated(parameter, body.inputs.get(&parameter.name)))
+        .collect();
+    ok(json!({"id": 0, "diagnostics": [], "parameters": parameters}))
+}
+
+fn evaluated(parameter: &RichParameter, input: Option<&String>) -> Value {
+    let default = (!parameter.required).then_some(&parameter.default_value);
+    let value = input.or(default);
+    let diagnostics: Vec<Value> = problem(parameter, value.map(String::as_str))
+        .into_iter()
+        .map(|(summary, detail)| {
+            let code = if value.is_none() { "required" } else { "" };
+            diagnostic("error", &summary, &detail, code)
+        })
+        .collect();
+    let absent = format!("data.coder_parameter.{}.value", parameter.name);
+    let options: Vec<Value> = parameter
+        .options
+        .iter()
+        .map(|option| {
+            json!({
+                "name": option.name,
+                "description": option.description,
+                "value": {"value": option.value, "valid": true},
+                "icon": option.icon,
+            })
+        })
+        .collect();
+    json!({
+        "name": parameter.name,
+        "display_name": parameter.display_name,
+        "description": parameter.description,
+        "type": parameter.r#type,
+        "form_type": form_type(parameter.form_type),
+        "styling": {},
+        "mutable": parameter.mutable,
+        "default_value": {"value": default.map_or("", String::as_str), "valid": default.is_some()},
+        "icon": parameter.icon,
+        "options": options,
+        "validations": [],
+        "required": parameter.required,
+        "order": parameter.order,
+        "ephemeral": parameter.ephemeral,
+        "value": {"value": value.unwrap_or(&absent), "valid": value.is_some()},
+        "diagnostics": diagnostics,
+    })
+}
+
+fn diagnostic(severity: &str, summary: &str, detail: &str, code: &str) -> Value {
+    json!({"severity": severity, "summary": summary, "detail": detail, "extra": {"code": code}})
+}
+
+/// The values of a build: given ones (of duplicates the last wins, unknown ones are dropped), over those of the build
+/// before, over defaults; and a preset over all of them.
+pub(super) fn resolve(
+    state: &State,
+    version: &Version,
+    preset: Option<Uuid>,
+    given: &[NamedValue],
+    last: Option<&Build>,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let given: BTreeMap<&str, &str> =
+        given.iter().map(|value| (value.name.as_str(), value.value.as_str())).collect();
+    let preset: BTreeMap<&str, &str> = match preset {
+        None => BTreeMap::new(),
+        Some(id) => {
+            let presets = state.versions.iter().flat_map(|version| &version.presets);
+            let preset = presets.into_iter().find(|preset| preset.id == id).ok_or_else(|| {
+                Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "failed to fetch preset parameter values")
+                    .detail("failed to get preset parameters: sql: no rows in result set")
+            })?;
+            preset
+                .content
+                .parameters
+                .iter()
+                .map(|value| (value.name.as_str(), value.value.as_str()))
+                .collect()
+        }
+    };
+    let mut failure = Failure::bad_request("Unable to validate parameters");
+    let mut values = BTreeMap::new();
+    for parameter in &version.parameters {
+        let name = parameter.name.as_str();
+        let before = last.and_then(|build| build.parameters.get(name)).map(String::as_str);
+        let kept = before.filter(|_| !parameter.ephemeral);
+        let asked = preset.get(name).or_else(|| given.get(name)).copied();
+        let default = (!parameter.required).then_some(parameter.default_value.as_str());
+        let value = asked.or(kept).or(default);
+        if let Some((summary, detail)) = problem(parameter, value) {
+            failure.push(name, format!("{summary}; {detail}"));
+        } else if !parameter.mutable && before.is_some_and(|before| Some(before) != value) {
+            let detail = format!(
+                "Parameter {name:?} is not mutable, so it can't be updated after creating a workspace."
+            );
+            failure.push(name, format!("Immutable parameter changed; {detail}"));
+        } else if let Some(value) = value {
+            values.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    failure.if_fields()?;
+    Ok(values)
+}
+
+/// What is wrong with a value: summary and detail.
+fn problem(parameter: &RichParameter, value: Option<&str>) -> Option<(String, String)> {
+    let Some(value) = value else {
+        return Some(("Required parameter not provided".into(), "parameter value is null".into()));
+    };
+    let kind = parameter.r#type.as_str();
+    let wrong = |noun: &str| {
+        Some((format!("Parameter value is not of type {kind:?}"), format!("{value:?} is not a {noun}")))
+    };
+    match kind {
+        "number" => match value.parse::<f64>() {
+            Err(_) => return wrong("number"),
+            Ok(number) => {
+                let low = parameter.validation_min.filter(|min| number < f64::from(*min));
+                let high = parameter.validation_max.filter(|max| number > f64::from(*max));
+                if let Some(bound) = low.or(high) {
+                    let side = if low.is_some() { "less than the minimum" } else { "more than the maximum" };
+                    let detail = format!("value {value} is {side} {bound}");
+                    return Some(("Invalid parameter value according to 'validation' block".into(), detail));
+                }
+            }
+        },
+        "bool" if !["true", "false"].contains(&value) => return wrong("bool"),
+        _ => {}
+    }
+    let options = &parameter.options;
+    if !options.is_empty() && options.iter().all(|option| option.value != value) {
+        let detail = format!("Value {value:?} is not a valid option");
+        return Some(("Parameter value must be one of the options".into(), detail));
+    }
+    None
+}

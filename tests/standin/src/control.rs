@@ -1,0 +1,53 @@
+//! `/standin/…` on Coder's listener: plan faults, read what was asked, and play the agents that no real machine runs.
+
+use axum::Json;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, patch};
+use serde_json::json;
+
+use crate::coder::App;
+use crate::coder::agent::Told;
+use crate::faults::{Fault, Faults};
+
+/// The control routes.
+pub(crate) fn router(faults: Faults, app: App) -> Router {
+    let agents = Router::new().route("/standin/agents/{agent}", patch(tell_agent)).with_state(app);
+    Router::new()
+        .route("/standin/faults", get(planned).post(plan).delete(clear))
+        .route("/standin/requests", get(seen).delete(forget))
+        .with_state(faults)
+        .merge(agents)
+}
+
+async fn planned(State(faults): State<Faults>) -> Json<Vec<Fault>> {
+    Json(faults.planned())
+}
+
+async fn plan(State(faults): State<Faults>, Json(planned): Json<Vec<Fault>>) -> StatusCode {
+    faults.plan(planned);
+    StatusCode::NO_CONTENT
+}
+
+async fn clear(State(faults): State<Faults>) -> StatusCode {
+    faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+async fn seen(State(faults): State<Faults>) -> Response {
+    Json(faults.seen()).into_response()
+}
+
+async fn forget(State(faults): State<Faults>) -> StatusCode {
+    faults.forget();
+    StatusCode::NO_CONTENT
+}
+
+async fn tell_agent(State(app): State<App>, Path(agent): Path<String>, Json(told): Json<Told>) -> Response {
+    match app.state().tell_agent(&agent, told) {
+        true => StatusCode::NO_CONTENT.into_response(),
+        false => (StatusCode::NOT_FOUND, Json(json!({"message": "no such agent"}))).into_response(),
+    }
+}

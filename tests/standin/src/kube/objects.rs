@@ -1,0 +1,288 @@
+//! Stored objects: namespaces, pods and a few more, with create, get, list, watch and delete. Selectors are
+//! `metadata.name`, `metadata.namespace` and equality of labels; others select nothing away.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, Response, StatusCode, header};
+use serde_json::{Value, json};
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use super::form::Form;
+use super::kinds::{KINDS, Kind};
+use super::request::Resource;
+use super::status::Status;
+use super::{json_answer, table, watch};
+use crate::clock::Instant;
+use crate::config::Pod;
+use crate::query::{pairs, value};
+
+/// Largest request body, as kube-apiserver's.
+const BODY_LIMIT: usize = 3 << 20;
+
+/// Resource, namespace, name.
+type Key = (&'static str, String, String);
+
+/// A change, as a watch tells it.
+#[derive(Clone)]
+pub(crate) struct Change {
+    pub(crate) kind: &'static str,
+    pub(crate) resource: &'static str,
+    pub(crate) object: Value,
+}
+
+/// Every object.
+pub(crate) struct Store {
+    inner: Mutex<Inner>,
+    changes: broadcast::Sender<Change>,
+}
+
+struct Inner {
+    version: u64,
+    objects: BTreeMap<Key, Value>,
+}
+
+impl Store {
+    pub(crate) fn new(namespaces: &[String], pods: &[Pod]) -> Self {
+        let inner = Mutex::new(Inner { version: 1, objects: BTreeMap::new() });
+        let store = Self { inner, changes: broadcast::Sender::new(1024) };
+        let kind =
+            |resource: &str| KINDS.iter().find(|kind| kind.resource == resource).expect("a kind that exists");
+        for name in namespaces {
+            store.insert(kind("namespaces"), "", json!({"metadata": {"name": name}}), false);
+        }
+        for pod in pods {
+            let object = json!({"metadata": {"name": pod.name}, "spec": {"containers": [{"name": "main", "image": "main"}]}});
+            store.insert(kind("pods"), &pod.namespace, object, false);
+        }
+        store
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fills in what the server sets, and stores the object unless it is only tried.
+    fn insert(&self, kind: &'static Kind, namespace: &str, mut object: Value, dry_run: bool) -> Value {
+        let mut inner = self.lock();
+        inner.version += 1;
+        object["kind"] = json!(kind.kind);
+        object["apiVersion"] = json!(kind.api_version());
+        let metadata = &mut object["metadata"];
+        if kind.namespaced {
+            metadata["namespace"] = json!(namespace);
+        }
+        metadata["uid"] = json!(Uuid::new_v4());
+        metadata["resourceVersion"] = json!(inner.version.to_string());
+        metadata["creationTimestamp"] = json!(Instant::now().seconds());
+        let name = metadata["name"].as_str().unwrap_or_default().to_owned();
+        match kind.resource {
+            "namespaces" => {
+                metadata["labels"]["kubernetes.io/metadata.name"] = json!(name);
+                object["spec"] = json!({"finalizers": ["kubernetes"]});
+                object["status"] = json!({"phase": "Active"});
+            }
+            "pods" => {
+                let ready = json!([{"name": "main", "ready": true, "restartCount": 0}]);
+                object["status"] = json!({"phase": "Running", "containerStatuses": ready});
+            }
+            _ => {}
+        }
+        if !dry_run {
+            inner.objects.insert((kind.resource, namespace.into(), name), object.clone());
+            let _ =
+                self.changes.send(Change { kind: "ADDED", resource: kind.resource, object: object.clone() });
+        }
+        object
+    }
+
+    fn remove(&self, key: &Key, dry_run: bool) -> Option<Value> {
+        let mut inner = self.lock();
+        let mut object = inner.objects.get(key)?.clone();
+        if dry_run {
+            return Some(object);
+        }
+        let within = |held: &Key| held == key || (key.0 == "namespaces" && held.1 == key.2);
+        let gone: Vec<Key> = inner.objects.keys().filter(|held| within(held)).cloned().collect();
+        for held in gone {
+            inner.version += 1;
+            if let Some(mut gone) = inner.objects.remove(&held) {
+                gone["metadata"]["resourceVersion"] = json!(inner.version.to_string());
+                if held == *key {
+                    object = gone.clone();
+                }
+                let _ = self.changes.send(Change { kind: "DELETED", resource: held.0, object: gone });
+            }
+        }
+        Some(object)
+    }
+
+    /// What a list selects, its version, and the changes from there on.
+    pub(crate) fn list(&self, selection: &Selection) -> (Vec<Value>, u64, broadcast::Receiver<Change>) {
+        let inner = self.lock();
+        let objects = inner.objects.iter().filter(|((resource, ..), object)| {
+            *resource == selection.kind.resource && selection.matches(object)
+        });
+        (objects.map(|(_, object)| object.clone()).collect(), inner.version, self.changes.subscribe())
+    }
+}
+
+/// What a list or watch selects.
+#[derive(Clone)]
+pub(crate) struct Selection {
+    pub(crate) kind: &'static Kind,
+    namespace: String,
+    fields: Vec<(String, String)>,
+    labels: Vec<(String, String)>,
+}
+
+impl Selection {
+    fn of(kind: &'static Kind, resource: &Resource, query: &[(String, String)]) -> Self {
+        let terms = |name: &str| -> Vec<(String, String)> {
+            let text = value(query, name).unwrap_or_default();
+            let terms = text.split(',').filter_map(|term| term.split_once('='));
+            terms
+                .map(|(key, value)| (key.trim_end_matches('=').into(), value.trim_start_matches('=').into()))
+                .collect()
+        };
+        let namespace = if kind.namespaced { resource.namespace.clone() } else { String::new() };
+        Self { kind, namespace, fields: terms("fieldSelector"), labels: terms("labelSelector") }
+    }
+
+    pub(crate) fn matches(&self, object: &Value) -> bool {
+        let metadata = &object["metadata"];
+        let field = |(key, value): &(String, String)| match key.as_str() {
+            "metadata.name" => metadata["name"] == *value,
+            "metadata.namespace" => metadata["namespace"] == *value,
+            _ => true,
+        };
+        (self.namespace.is_empty() || metadata["namespace"] == self.namespace)
+            && self.fields.iter().all(field)
+            && self.labels.iter().all(|(key, value)| metadata["labels"][key] == *value)
+    }
+}
+
+/// Answers a request for a stored resource.
+pub(crate) async fn serve(
+    store: &Store,
+    resource: &Resource,
+    verb: &str,
+    request: Request<Body>,
+) -> Result<Response<Body>, Status> {
+    let kind = KINDS.iter().find(|kind| {
+        kind.group == resource.group && kind.version == resource.version && kind.resource == resource.resource
+    });
+    let kind = kind.filter(|_| resource.subresource.is_empty()).ok_or_else(Status::page_not_found)?;
+    let query = pairs(request.uri().query());
+    let dry_run = value(&query, "dryRun") == Some("All");
+    let form = Form::of(request.headers());
+    let namespace = if kind.namespaced { resource.namespace.clone() } else { String::new() };
+    let key = (kind.resource, namespace, resource.name.clone());
+    match verb {
+        "get" => {
+            let found = store.lock().objects.get(&key).cloned();
+            let object = found.ok_or_else(|| Status::not_found(resource.subject()))?;
+            Ok(json_answer(StatusCode::OK, &form.object(kind, object, true)))
+        }
+        "list" => Ok(list(store, &Selection::of(kind, resource, &query), form, &query)),
+        "watch" => Ok(watch::stream(store, Selection::of(kind, resource, &query), form, &query)),
+        "create" => {
+            let object = json_body(request).await?;
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            if name.is_empty() {
+                return Err(Status::bad_request("resource name may not be empty"));
+            }
+            let named = Resource { name: name.into(), ..resource.clone() };
+            if kind.namespaced
+                && !store.lock().objects.contains_key(&("namespaces", String::new(), key.1.clone()))
+            {
+                let namespace = super::status::Subject { group: "", resource: "namespaces", name: &key.1 };
+                return Err(Status::not_found(namespace));
+            }
+            if store.lock().objects.contains_key(&(key.0, key.1.clone(), named.name.clone())) {
+                return Err(Status::already_exists(named.subject()));
+            }
+            let object = store.insert(kind, &key.1, object, dry_run);
+            Ok(json_answer(StatusCode::CREATED, &form.object(kind, object, true)))
+        }
+        "delete" => {
+            let body = body(request).await?;
+            let options: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let dry_run = dry_run || options["dryRun"] == json!(["All"]);
+            let object = store.remove(&key, dry_run).ok_or_else(|| Status::not_found(resource.subject()))?;
+            let details =
+                json!({"name": resource.name, "kind": kind.resource, "uid": object["metadata"]["uid"]});
+            let answer = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
+            Ok(json_answer(StatusCode::OK, &answer))
+        }
+        _ => Err(Status::method_not_allowed()),
+    }
+}
+
+/// One page; the continue token is the last key.
+fn list(store: &Store, selection: &Selection, form: Form, query: &[(String, String)]) -> Response<Body> {
+    let (mut objects, version, _) = store.list(selection);
+    let place = |object: &Value| {
+        let part = |name: &str| object["metadata"][name].as_str().unwrap_or_default().to_owned();
+        format!("{}/{}", part("namespace"), part("name"))
+    };
+    if let Some(after) = value(query, "continue") {
+        objects.retain(|object| place(object).as_str() > after);
+    }
+    let limit = value(query, "limit").and_then(|limit| limit.parse().ok()).filter(|limit| *limit > 0);
+    let rest = objects.len().saturating_sub(limit.unwrap_or(usize::MAX));
+    objects.truncate(limit.unwrap_or(usize::MAX));
+    let mut metadata = json!({"resourceVersion": version.to_string()});
+    if let Some(last) = objects.last().filter(|_| rest > 0) {
+        metadata["continue"] = json!(place(last));
+        metadata["remainingItemCount"] = json!(rest);
+    }
+    let kind = selection.kind;
+    let answer = match form {
+        Form::Table => table::of(kind, &objects, metadata, true),
+        Form::Metadata => json!({
+            "kind": "PartialObjectMetadataList",
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": metadata,
+            "items": objects.into_iter().map(|object| form.object(kind, object, true)).collect::<Vec<_>>(),
+        }),
+        Form::Object => {
+            for object in &mut objects {
+                let fields = object.as_object_mut().expect("objects are objects");
+                fields.remove("kind");
+                fields.remove("apiVersion");
+            }
+            json!({
+                "kind": format!("{}List", kind.kind),
+                "apiVersion": kind.api_version(),
+                "metadata": metadata,
+                "items": objects,
+            })
+        }
+    };
+    json_answer(StatusCode::OK, &answer)
+}
+
+/// A request's JSON body.
+pub(crate) async fn json_body(request: Request<Body>) -> Result<Value, Status> {
+    if !is_json(request.headers()) {
+        return Err(Status::unsupported_media_type());
+    }
+    let body = body(request).await?;
+    serde_json::from_slice(&body).map_err(|error| {
+        Status::bad_request(format!("the object provided is unrecognized (must be of type {{}}): {error}"))
+    })
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return true };
+    content_type
+        .to_str()
+        .is_ok_and(|text| text.split(';').next().is_some_and(|kind| kind.trim() == "application/json"))
+}
+
+async fn body(request: Request<Body>) -> Result<axum::body::Bytes, Status> {
+    to_bytes(request.into_body(), BODY_LIMIT).await.map_err(|_| Status::too_large(BODY_LIMIT))
+}

@@ -1,0 +1,129 @@
+//! `metav1.Status`, worded as apimachinery's `api/errors` words it.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use super::{json_answer, text};
+
+/// An error answer.
+#[derive(Debug)]
+pub(crate) struct Status {
+    code: StatusCode,
+    reason: &'static str,
+    message: String,
+    details: Option<Value>,
+    /// Not a Status at all: the mux's own words for a path nobody serves.
+    page: bool,
+}
+
+/// What an error is about.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) group: &'a str,
+    pub(crate) resource: &'a str,
+    pub(crate) name: &'a str,
+}
+
+impl Subject<'_> {
+    fn qualified(&self) -> String {
+        if self.group.is_empty() { self.resource.into() } else { format!("{}.{}", self.resource, self.group) }
+    }
+
+    fn details(&self) -> Value {
+        let mut details = Map::new();
+        for (key, value) in [("name", self.name), ("group", self.group), ("kind", self.resource)] {
+            if !value.is_empty() {
+                details.insert(key.into(), value.into());
+            }
+        }
+        Value::Object(details)
+    }
+}
+
+impl Status {
+    fn new(code: StatusCode, reason: &'static str, message: String, details: Option<Value>) -> Self {
+        Self { code, reason, message, details, page: false }
+    }
+
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Unauthorized", "Unauthorized".into(), None)
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "BadRequest", message.into(), None)
+    }
+
+    /// Access to a resource is refused; `why` says who may not do what.
+    pub(crate) fn forbidden(subject: Subject<'_>, why: &str) -> Self {
+        let named = if subject.name.is_empty() { String::new() } else { format!(" {:?}", subject.name) };
+        let message = format!("{}{named} is forbidden: {why}", subject.qualified());
+        Self::new(StatusCode::FORBIDDEN, "Forbidden", message, Some(subject.details()))
+    }
+
+    /// Access to a path is refused.
+    pub(crate) fn forbidden_path(why: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "Forbidden", format!("forbidden: {why}"), Some(json!({})))
+    }
+
+    pub(crate) fn not_found(subject: Subject<'_>) -> Self {
+        let message = format!("{} {:?} not found", subject.qualified(), subject.name);
+        Self::new(StatusCode::NOT_FOUND, "NotFound", message, Some(subject.details()))
+    }
+
+    pub(crate) fn already_exists(subject: Subject<'_>) -> Self {
+        let message = format!("{} {:?} already exists", subject.qualified(), subject.name);
+        Self::new(StatusCode::CONFLICT, "AlreadyExists", message, Some(subject.details()))
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        let message = "the server does not allow this method on the requested resource";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message.into(), Some(json!({})))
+    }
+
+    pub(crate) fn unsupported_media_type() -> Self {
+        let message = "the body of the request was in an unknown format - accepted media types include: application/json";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message.into(), Some(json!({})))
+    }
+
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let message = format!("Request entity too large: limit is {limit}");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message, Some(json!({})))
+    }
+
+    /// A field with a value that cannot be.
+    pub(crate) fn invalid(group: &str, field: &str, why: &str) -> Self {
+        let message = format!(".{group} \"\" is invalid: {field}: {why}");
+        let causes = json!([{"reason": "FieldValueInvalid", "message": why, "field": field}]);
+        let details = json!({"group": group, "causes": causes});
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message, Some(details))
+    }
+
+    /// A path that nobody serves.
+    pub(crate) fn page_not_found() -> Self {
+        let mut status = Self::new(StatusCode::NOT_FOUND, "NotFound", String::new(), None);
+        status.page = true;
+        status
+    }
+}
+
+impl IntoResponse for Status {
+    fn into_response(self) -> Response {
+        if self.page {
+            return text(StatusCode::NOT_FOUND, "404 page not found\n");
+        }
+        let mut body = json!({
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+            "code": self.code.as_u16(),
+        });
+        if let Some(details) = self.details {
+            body["details"] = details;
+        }
+        json_answer(self.code, &body)
+    }
+}
