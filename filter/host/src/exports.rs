@@ -11,6 +11,8 @@ use crate::vm;
 const CONTINUE: u32 = 0;
 /// `FilterHeadersStatus::StopIteration` of the ABI.
 const PAUSE: u32 = 1;
+/// `FilterDataStatus::StopIterationNoBuffer` of the ABI.
+const DROP: u32 = 3;
 
 /// Tells the host which ABI this module speaks.
 #[unsafe(no_mangle)]
@@ -58,6 +60,18 @@ pub(crate) extern "C" fn proxy_on_request_headers(context: u32, _headers: u32, _
             PAUSE
         }
     }
+}
+
+/// A part of a request's body. What the filter answers itself needs none: it is dropped as it comes.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_request_body(context: u32, _size: u32, _end_of_stream: u32) -> u32 {
+    if vm::with(|vm| vm.goes_on(context)) == Some(true) { CONTINUE } else { DROP }
+}
+
+/// The trailers of a request.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_request_trailers(context: u32, _trailers: u32) -> u32 {
+    if vm::with(|vm| vm.goes_on(context)) == Some(true) { CONTINUE } else { PAUSE }
 }
 
 /// A callout has been answered, or has failed: then `headers` is 0.

@@ -35,7 +35,6 @@ pub(crate) enum Buffer {
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(crate) enum Level {
-    Info = 2,
     Warn = 3,
     Error = 4,
     Critical = 5,

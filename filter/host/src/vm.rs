@@ -27,11 +27,20 @@ const ANSWERED: &str = "x-coder-kube-answered";
 /// A context identifier of the host.
 type ContextId = u32;
 
+/// A request's stream.
+#[derive(Clone, Copy, Default)]
+struct Stream {
+    /// The plugin that it belongs to.
+    root: ContextId,
+    /// It was let go on to its route's cluster, and all that follows goes the same way.
+    forwarded: bool,
+}
+
 /// See the module.
 pub(crate) struct Vm {
     plugins: BTreeMap<ContextId, Option<Rc<Filter>>>,
-    /// Streams, and the root each belongs to.
-    streams: BTreeMap<ContextId, ContextId>,
+    /// Streams of requests.
+    streams: BTreeMap<ContextId, Stream>,
     /// Exchanges in work, by their stream.
     work: BTreeMap<ContextId, Exchange>,
     /// Callouts on their way, by the host's token: the stream and the call it answers.
@@ -53,7 +62,7 @@ impl Vm {
         if root == 0 {
             self.plugins.insert(context, None);
         } else {
-            self.streams.insert(context, root);
+            self.streams.insert(context, Stream { root, forwarded: false });
         }
     }
 
@@ -76,7 +85,21 @@ impl Vm {
 
     /// The headers of a request. `true` lets it go on to its route's cluster.
     pub(crate) fn request(&mut self, context: ContextId) -> bool {
-        let root = self.streams.get(&context).copied().unwrap_or(0);
+        let forwarded = self.receive(context);
+        if let Some(stream) = self.streams.get_mut(&context) {
+            stream.forwarded = forwarded;
+        }
+        forwarded
+    }
+
+    /// Whether a part of a request that follows its headers goes on. What is ours must not: letting it pass would send the headers
+    /// on as well.
+    pub(crate) fn goes_on(&self, context: ContextId) -> bool {
+        self.streams.get(&context).is_some_and(|stream| stream.forwarded)
+    }
+
+    fn receive(&mut self, context: ContextId) -> bool {
+        let root = self.streams.get(&context).copied().unwrap_or_default().root;
         let filter = self.plugins.get(&root).cloned().flatten();
         let (Some(filter), Ok(headers)) = (filter, host::headers(HeaderMap::Request)) else {
             let _ = host::send_local_response(503, &[], b"");

@@ -262,7 +262,7 @@ fn clauses(accept: Option<&str>) -> Vec<Clause<'_>> {
     let mut clauses: Vec<Clause<'_>> = Vec::new();
     for clause in header.split(',').take(MOST) {
         let (media_type, parameters) = clause.split_once(';').unwrap_or((clause, ""));
-        let mut clause = Clause { media_type: media_type.trim(), parameters, quality: 1000 };
+        let mut clause = Clause { media_type: canonical(media_type.trim()), parameters, quality: 1000 };
         clause.quality = clause.parameter("q").map_or(1000, thousandths);
         if clause.quality > 0 {
             // The standard library's sorts weigh several kB of module each; few clauses need none.
@@ -271,6 +271,11 @@ fn clauses(accept: Option<&str>) -> Vec<Clause<'_>> {
         }
     }
     clauses
+}
+
+/// Media types are compared without regard to case (RFC 9110 §8.3.1).
+fn canonical(media_type: &str) -> &str {
+    [JSON, YAML, "text/plain"].into_iter().find(|known| media_type.eq_ignore_ascii_case(known)).unwrap_or(media_type)
 }
 
 /// A quality as RFC 9110 writes it, at most three decimals; what cannot be read counts as 0, like in goautoneg.
