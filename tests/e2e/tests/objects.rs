@@ -3,6 +3,7 @@
 use e2e::{
     Lab, Request,
     check::{names, status},
+    http2,
     seed::{self, BAD, RUNNING, TEMPLATES, WS0, WS1, coder_get, coder_workspace},
 };
 use serde_json::{Value, json};
@@ -326,6 +327,7 @@ fn what_is_not_served_is_not_allowed() {
         Request::new("DELETE", &one),
         Request::new("DELETE", &list),
         Request::new("POST", &one).json(&json!({})),
+        Request::new("POST", &list).body("application/json", vec![b' '; 3_000_000]),
     ] {
         let response = lab.front().send(&request);
         println!("{} {}", request.method, request.target);
@@ -384,4 +386,17 @@ fn a_delete_build_shows_as_deletion() {
     assert!(
         alive["metadata"].get("deletionTimestamp").is_none() && alive["metadata"].get("finalizers").is_none()
     );
+}
+
+#[test]
+fn a_body_that_a_read_carries_is_ignored() {
+    let Some(lab) = Lab::shared() else { return };
+    let one = lab.path(&format!("coderworkspaces/{WS0}"));
+    let plain = lab.front().get(&one).json();
+    for size in [2, 100_000, 3_000_000] {
+        let request = Request::get(&one).body("application/json", vec![b' '; size]);
+        for response in [lab.front().send(&request), http2::send(&lab.front(), &[request]).remove(0)] {
+            assert_eq!((response.status(), response.json()), (200, plain.clone()), "{size} bytes");
+        }
+    }
 }
