@@ -3,8 +3,8 @@
 //! Keeps of Coder's answer only what may be shown: never the text of a 5xx, no address and no token, and not
 //! without bounds. Knows no `Status`; `convert::errors` makes one.
 
-use super::text::{Text, null_as_default};
-use serde::Deserialize;
+use super::object::read_object;
+use super::text::Text;
 
 /// Most bytes that are kept of a message or detail.
 const TEXT_MAX: usize = 1024;
@@ -109,23 +109,22 @@ pub struct Validation {
 }
 
 /// Coder's error body (`codersdk.Response`).
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default)]
 struct ErrorBody<'a> {
-    #[serde(borrow, default)]
     message: Text<'a>,
-    #[serde(borrow, default)]
     detail: Text<'a>,
-    #[serde(borrow, default, deserialize_with = "null_as_default")]
     validations: Vec<FieldError<'a>>,
 }
 
-#[derive(Debug, Deserialize)]
+read_object!(ErrorBody<'a> {} { message, detail, validations });
+
+#[derive(Debug)]
 struct FieldError<'a> {
-    #[serde(borrow, default)]
     field: Text<'a>,
-    #[serde(borrow, default)]
     detail: Text<'a>,
 }
+
+read_object!(FieldError<'a> {} { field, detail });
 
 impl CoderError {
     /// Judges a failed call.

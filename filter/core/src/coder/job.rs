@@ -1,66 +1,65 @@
 //! Provisioner jobs (`codersdk.ProvisionerJob`): inside builds and versions, and listed by organization.
 
+use super::object::{Fields, read_object};
 use super::text::Text;
 use crate::time::Timestamp;
-use serde::Deserialize;
+use core::fmt;
+use core::marker::PhantomData;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
 
 /// A job of Coder's provisioner daemons: a workspace build or the import of a template version.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct ProvisionerJob<'a> {
     /// UUID.
-    #[serde(borrow)]
     pub id: Text<'a>,
     /// When it was queued.
     pub created_at: Timestamp,
     /// When a daemon took it.
-    #[serde(default)]
     pub started_at: Option<Timestamp>,
     /// When it ended, in whichever way.
-    #[serde(default)]
     pub completed_at: Option<Timestamp>,
     /// When somebody asked for its cancellation.
-    #[serde(default)]
     pub canceled_at: Option<Timestamp>,
     /// What went wrong; empty unless `failed`.
-    #[serde(borrow, default)]
     pub error: Text<'a>,
     /// `REQUIRED_TEMPLATE_VARIABLES`, `INSUFFICIENT_QUOTA`, …; mostly empty.
-    #[serde(borrow, default)]
     pub error_code: Text<'a>,
     /// `pending`, `running`, `succeeded`, `canceling`, `canceled`, `failed` or `unknown`.
-    #[serde(borrow)]
     pub status: Text<'a>,
     /// The uploaded archive that it works on.
-    #[serde(borrow, default)]
     pub file_id: Text<'a>,
     /// Which daemons may take it, as JSON; lists have no use for them. See [`ProvisionerJob::tags`].
-    #[serde(borrow, default)]
     tags: Option<&'a RawValue>,
     /// What it works for.
-    #[serde(borrow, default)]
     pub input: JobInput<'a>,
     /// `template_version_import`, `workspace_build` or `template_version_dry_run`.
-    #[serde(rename = "type", borrow, default)]
     pub kind: Text<'a>,
 }
 
+read_object!(
+    ProvisionerJob<'a>
+    { id, created_at, status }
+    { started_at, completed_at, canceled_at, error, error_code, file_id, tags, input }
+    { "type" => kind }
+);
+
 /// What a job works for: one of the two.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct JobInput<'a> {
     /// The version that is imported.
-    #[serde(borrow, default)]
     pub template_version_id: Option<Text<'a>>,
     /// The build that is carried out.
-    #[serde(borrow, default)]
     pub workspace_build_id: Option<Text<'a>>,
 }
 
+read_object!(JobInput<'a> {} { template_version_id, workspace_build_id });
+
 impl<'a> ProvisionerJob<'a> {
-    /// Which daemons may take it; `scope` and `owner` are always among them.
-    pub fn tags(&self) -> BTreeMap<Text<'a>, Text<'a>> {
-        self.tags.and_then(|json| serde_json::from_str(json.get()).ok()).unwrap_or_default()
+    /// Which daemons may take it, sorted by key; `scope` and `owner` are always among them.
+    pub fn tags(&self) -> Vec<(Text<'a>, Text<'a>)> {
+        let tags = self.tags.and_then(|json| serde_json::from_str(json.get()).ok());
+        tags.map(|Tags(tags)| tags).unwrap_or_default()
     }
 
     /// Whether nothing will change any more.
@@ -71,5 +70,30 @@ impl<'a> ProvisionerJob<'a> {
     /// When it came to its present state, as far as Coder tells.
     pub fn since(&self) -> Timestamp {
         self.completed_at.or(self.canceled_at).or(self.started_at).unwrap_or(self.created_at)
+    }
+}
+
+/// An object of strings. Go writes maps sorted by key.
+struct Tags<'a>(Vec<(Text<'a>, Text<'a>)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Tags<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Fields::<Self>(PhantomData))
+    }
+}
+
+impl<'de: 'a, 'a> Visitor<'de> for Fields<Tags<'a>> {
+    type Value = Tags<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tags")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Tags<'a>, M::Error> {
+        let mut tags = Vec::new();
+        while let Some(tag) = map.next_entry()? {
+            tags.push(tag);
+        }
+        Ok(Tags(tags))
     }
 }

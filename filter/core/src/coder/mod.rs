@@ -6,6 +6,7 @@
 pub mod errors;
 mod job;
 mod log;
+mod object;
 pub mod query;
 pub mod requests;
 mod template;

@@ -3,7 +3,8 @@
 //! Shows, never unpacks: only regular files, and of those only text. Paths are shown as the archive has them, without
 //! a leading `./`.
 
-use std::collections::BTreeMap;
+use crate::kube::meta::StringMap;
+use std::borrow::Cow;
 use std::io::{self, Read};
 use tar::Archive;
 
@@ -12,8 +13,8 @@ use tar::Archive;
 ///
 /// # Errors
 /// The archive is damaged.
-pub fn files(archive: &[u8]) -> io::Result<BTreeMap<String, String>> {
-    let mut files = BTreeMap::new();
+pub fn files(archive: &[u8]) -> io::Result<StringMap<'static>> {
+    let mut files: Vec<(Cow<'static, str>, Cow<'static, str>)> = Vec::new();
     for entry in Archive::new(archive).entries()? {
         let mut entry = entry?;
         if !entry.header().entry_type().is_file() {
@@ -22,13 +23,21 @@ pub fn files(archive: &[u8]) -> io::Result<BTreeMap<String, String>> {
         let Ok(path) = String::from_utf8(entry.path_bytes().into_owned()) else { continue };
         let mut content = Vec::new();
         entry.read_to_end(&mut content)?;
-        let path = path.trim_start_matches("./").to_owned();
-        match String::from_utf8(content) {
-            Ok(text) if !text.contains('\0') => files.insert(path, text),
-            _ => files.remove(&path),
-        };
+        let path = path.trim_start_matches("./");
+        let text = String::from_utf8(content).ok().filter(|text| !text.contains('\0'));
+        // Archives are mostly sorted, so that this mostly appends.
+        match (files.binary_search_by(|(earlier, _)| (**earlier).cmp(path)), text) {
+            (Ok(at), Some(text)) => {
+                if let Some((_, earlier)) = files.get_mut(at) {
+                    *earlier = Cow::Owned(text);
+                }
+            }
+            (Ok(at), None) => drop(files.remove(at)),
+            (Err(at), Some(text)) => files.insert(at, (Cow::Owned(path.to_owned()), Cow::Owned(text))),
+            (Err(_), None) => {}
+        }
     }
-    Ok(files)
+    Ok(StringMap(files))
 }
 
 #[cfg(test)]
@@ -51,7 +60,7 @@ mod tests {
     #[track_caller]
     fn check(entries: &[(&str, tar::EntryType, &[u8])], expect: &[(&str, &str)]) {
         let files = files(&archive(entries)).unwrap();
-        let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let files: Vec<_> = files.0.iter().map(|(path, text)| (path.as_ref(), text.as_ref())).collect();
         assert_eq!(files, expect);
     }
 
@@ -61,7 +70,7 @@ mod tests {
         let long = format!("{}/x.tf", "d".repeat(120));
         check(
             &[
-                ("main.tf", Regular, b"a"),
+                ("./main.tf", Regular, b"a"),
                 ("modules", Directory, b""),
                 ("modules/x.tf", Regular, "ü".as_bytes()),
                 ("link", Symlink, b""),

@@ -63,7 +63,8 @@ pub fn workspace<'a>(
             latest_build: latest_build(build),
             auto_shutdown: shown(build.deadline),
             next_start_at: shown(w.next_start_at),
-            last_used_at: shown(w.last_used_at).map(|moment| moment.floor(LAST_USED_STEP)),
+            // Never before it was made, for all the rounding.
+            last_used_at: shown(w.last_used_at).map(|moment| moment.floor(LAST_USED_STEP).max(w.created_at)),
             dormant_at: shown(w.dormant_at),
             deleting_at: shown(w.deleting_at),
             outdated: w.outdated,
@@ -86,10 +87,13 @@ pub fn workspace<'a>(
 /// Adds a detail: the parameters of the latest build, sorted by name (Coder gives them in changing order; of
 /// duplicates it takes the last).
 pub fn parameters<'a>(object: &mut CoderWorkspace<'a>, parameters: &'a [coder::BuildParameter<'a>]) {
-    let mut sorted: Vec<_> =
-        parameters.iter().rev().map(|p| Parameter { name: p.name.cow(), value: p.value.cow() }).collect();
-    sorted.sort_by(|a, b| a.name.cmp(&b.name));
-    sorted.dedup_by(|later, earlier| later.name == earlier.name);
+    let mut sorted: Vec<Parameter<'a>> = Vec::with_capacity(parameters.len());
+    for p in parameters.iter().rev() {
+        // There are few; inserting is less code than sorting.
+        if let Err(at) = sorted.binary_search_by(|earlier| (*earlier.name).cmp(&p.name)) {
+            sorted.insert(at, Parameter { name: p.name.cow(), value: p.value.cow() });
+        }
+    }
     object.spec.parameters = Some(sorted);
 }
 

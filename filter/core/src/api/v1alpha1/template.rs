@@ -1,10 +1,9 @@
 //! `CoderTemplate`.
 
-use crate::kube::meta::{Condition, ObjectMeta};
+use crate::kube::meta::{Condition, ObjectMeta, StringMap};
 use crate::time::Timestamp;
 use serde::Serialize;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// CoderTemplate is a template in Coder: the description of workspaces. Its name is `<organization>.<template>`.
 /// Nothing of it is stored in Kubernetes; it is read from Coder whenever it is asked for.
@@ -44,13 +43,15 @@ pub struct CoderTemplateSpec<'a> {
     /// The files of the template, by path: relative, with slashes and no `..` among them. Text only: binary files of a template are
     /// not shown, and stay when the others are changed. Shown when one template is read and left out of lists and watches.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub files: Option<BTreeMap<String, String>>,
+    #[cfg_attr(feature = "schema", schemars(with = "std::collections::BTreeMap<String, String>"))]
+    pub files: Option<StringMap<'a>>,
     /// What runs the files. Defaults to terraform.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub provisioner: Cow<'a, str>,
     /// Which provisioner daemons may run the files, by tag. Shown when one template is read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tags: Option<BTreeMap<Cow<'a, str>, Cow<'a, str>>>,
+    #[cfg_attr(feature = "schema", schemars(with = "std::collections::BTreeMap<String, String>"))]
+    pub tags: Option<StringMap<'a>>,
     /// Values of the template's variables. Write-only: they are handed to Coder and never shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
