@@ -108,9 +108,11 @@ pub(crate) fn cargo(command: &mut Command, crates: usize, step: &Step) -> Result
     let mut compiled = 0_usize;
     run(command, step, |line| {
         let line = line.trim_start();
-        if line.starts_with("Compiling") {
+        if let Some(name) = line.strip_prefix("Compiling ") {
             compiled += 1;
-            return Some(format!("compiling crate {compiled} of {}", crates.max(compiled)));
+            let name = name.split(' ').next().unwrap_or(name);
+            // Crates that are compiled already are not reported.
+            return Some(format!("compiling {name}, crate {compiled} of at most {}", crates.max(compiled)));
         }
         line.starts_with("Download").then(|| "downloading crates".to_owned())
     })

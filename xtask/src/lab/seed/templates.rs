@@ -35,7 +35,6 @@ enum Then {
     Nothing,
     /// Nobody serves its provisioner: the import of its only version stays pending.
     NeverImported,
-    Deprecate(&'static str),
     /// A second version that fails to import; the first stays active.
     FailToImport(&'static str),
 }
@@ -76,7 +75,7 @@ fn all() -> Vec<Template> {
         template("undeletable", "Undeletable", "Its deletions fail", undeletable, Then::Nothing),
         template("slow", "Slow", "Its builds never end", Archive::plain().hang(Phase::Apply), Then::Nothing),
         template("rolling", "Rolling", "Has a newer version", Archive::plain(), Then::Nothing),
-        template(RETIRED.0, "Retired", "Nobody should use it", Archive::plain(), Then::Deprecate(RETIRED.1)),
+        template(RETIRED.0, "Retired", "Nobody should use it", Archive::plain(), Then::Nothing),
         template(
             "flawed",
             "Flawed",
@@ -100,6 +99,13 @@ pub(super) fn create(coder: &Coder, organization: &str) -> Result<()> {
             Err(_) => bail!("a template's creation panicked"),
         })
     })
+}
+
+/// Deprecates [`RETIRED`]. coderd heeds this only with a licence; without one it changes nothing, and that is no error.
+pub(super) fn deprecate(coder: &Coder, organization: &str) -> Result<()> {
+    let (name, message) = RETIRED;
+    let template = text(&coder.get(&format!("/organizations/{organization}/templates/{name}"))?, "id")?;
+    coder.patch(&format!("/templates/{template}"), &json!({ "deprecation_message": message })).map(drop)
 }
 
 /// Gives a template a new version, which becomes the active one.
@@ -129,7 +135,6 @@ impl Template {
             text(&coder.post(&format!("/organizations/{organization}/templates"), &template)?, "id")?;
         match self.then {
             Then::Nothing | Then::NeverImported => {}
-            Then::Deprecate(message) => deprecate(coder, &template, message)?,
             Then::FailToImport(message) => {
                 let broken = Archive::plain().fail(Phase::Plan, message);
                 let flawed = self::version(
@@ -143,11 +148,6 @@ impl Template {
         }
         Ok(())
     }
-}
-
-/// coderd keeps the message only with a licence; without one this changes nothing, and that is no error.
-fn deprecate(coder: &Coder, template: &str, message: &str) -> Result<()> {
-    coder.patch(&format!("/templates/{template}"), &json!({ "deprecation_message": message })).map(drop)
 }
 
 fn version(coder: &Coder, organization: &str, archive: &Archive, more: &Value) -> Result<String> {

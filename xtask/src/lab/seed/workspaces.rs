@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use super::client::{Coder, text};
+use super::templates::RETIRED;
 
 /// How many creations are under way at once when many are asked for.
 const AT_ONCE: usize = 8;
@@ -28,6 +29,8 @@ enum Then {
     Sleep,
     Schedule,
     FallBehind,
+    /// Its template is deprecated, now that it is there.
+    Retire,
 }
 
 const fn workspace(owner: &'static str, name: &'static str, template: &'static str, then: Then) -> Workspace {
@@ -50,7 +53,7 @@ const ALL: [Workspace; 16] = [
     workspace("carol", "outdated", "rolling", Then::FallBehind),
     workspace("carol", "scheduled", "plain", Then::Schedule),
     workspace("carol", "sized", "params", Then::Run),
-    workspace("carol", "retired", "retired", Then::Run),
+    workspace("carol", "retired", RETIRED.0, Then::Retire),
 ];
 
 /// Creates every workspace and brings each into its state, side by side.
@@ -146,6 +149,7 @@ impl Workspace {
             Then::Sleep => {
                 coder.put(&format!("/workspaces/{id}/dormant"), &json!({ "dormant": true })).map(drop)
             }
+            Then::Retire => super::templates::deprecate(coder, organization),
             Then::FallBehind => super::templates::promote_new_version(coder, organization, self.template),
             Then::Run | Then::Schedule | Then::Fail | Then::Hang => Ok(()),
         }
