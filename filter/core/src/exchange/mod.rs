@@ -75,3 +75,6 @@ impl Exchange {
         self.advance()
     }
 }
+
+#[cfg(test)]
+mod tests;

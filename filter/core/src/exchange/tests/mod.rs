@@ -1,0 +1,166 @@
+//! Exchanges against a scripted world: what is asked of Coder and kube-apiserver, and what the client is told.
+
+mod access;
+mod documents;
+mod faults;
+mod lists;
+mod reads;
+
+use super::{Answer, Call, Filter, Lost, Outcome, Reply, Request, Step, Verdict};
+use crate::config::Config;
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// A moment of the recorded answers, in milliseconds.
+pub(super) const NOW: i64 = 1_763_720_000_000;
+
+const API: &str = "/apis/aggregation.coder.com/v1alpha1";
+
+/// A filter and the world that it calls.
+pub(super) struct World {
+    filter: Rc<Filter>,
+    /// Answers a call to Coder: its path, then how often Coder has been called before.
+    coder: Box<dyn Fn(&str, usize) -> Outcome>,
+    /// Answers reviews.
+    kube: Box<dyn Fn(&Call) -> Outcome>,
+    pub(super) calls: RefCell<Vec<Call>>,
+    pub(super) now: i64,
+}
+
+impl World {
+    /// Everybody may do everything; Coder answers so.
+    pub(super) fn new(coder: impl Fn(&str, usize) -> Outcome + 'static) -> Self {
+        Self::with(
+            r#"{"namespace":"coder","cluster":"coder","authority":"coder","dashboardURL":"https://coder.example.com"}"#,
+            "{}",
+            coder,
+        )
+    }
+
+    /// The same with these control planes and limits.
+    pub(super) fn with(planes: &str, limits: &str, coder: impl Fn(&str, usize) -> Outcome + 'static) -> Self {
+        let config = format!(
+            r#"{{"mode":"front","kubernetes":{{"cluster":"kube","frontProxyCluster":"kube-front-proxy"}},"controlPlanes":[{planes}],"limits":{limits}}}"#
+        );
+        let filter = Filter::new(Config::parse(config.as_bytes()).unwrap());
+        Self {
+            filter,
+            coder: Box::new(coder),
+            kube: Box::new(|call| allow(call, true)),
+            calls: RefCell::default(),
+            now: NOW,
+        }
+    }
+
+    /// The same with another kube-apiserver.
+    pub(super) fn kube(mut self, kube: impl Fn(&Call) -> Outcome + 'static) -> Self {
+        self.kube = Box::new(kube);
+        self
+    }
+
+    /// Sends a `GET` with a bearer token for a path below the group version.
+    pub(super) fn get(&self, path: &str) -> Reply {
+        self.send(request("GET", &format!("{API}{path}"), &[("authorization", "Bearer t")]))
+    }
+
+    /// Sends any request of ours to its end.
+    pub(super) fn send(&self, request: Request) -> Reply {
+        let Verdict::Serve(mut exchange) = self.filter.receive(request, self.now, 0) else {
+            panic!("it was forwarded")
+        };
+        let mut steps = vec![exchange.advance()];
+        loop {
+            match steps.pop().expect("the exchange waits for nothing") {
+                Step::Reply(reply) => return reply,
+                Step::Wait => {}
+                Step::Call(calls) => {
+                    for (id, call) in calls {
+                        let before = self.to("coder").len();
+                        self.calls.borrow_mut().push(call.clone());
+                        let outcome = match call.cluster.starts_with("coder") {
+                            true => (self.coder)(&call.path, before),
+                            false => (self.kube)(&call),
+                        };
+                        let step = exchange.resume(id, outcome, self.now);
+                        if let Step::Reply(reply) = step {
+                            return reply;
+                        }
+                        steps.insert(0, step);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What becomes of a request.
+    pub(super) fn verdict(&self, request: Request) -> Verdict {
+        self.filter.receive(request, self.now, 0)
+    }
+
+    /// Paths of the calls to clusters that begin so.
+    pub(super) fn to(&self, cluster: &str) -> Vec<String> {
+        let calls = self.calls.borrow();
+        calls.iter().filter(|call| call.cluster.starts_with(cluster)).map(|call| call.path.clone()).collect()
+    }
+}
+
+/// A request with these headers.
+pub(super) fn request(method: &str, path: &str, headers: &[(&str, &str)]) -> Request {
+    let mut all = vec![(":method".to_owned(), method.into()), (":path".to_owned(), path.into())];
+    all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())));
+    Request::new(all, None)
+}
+
+/// A JSON answer.
+pub(super) fn answer(status: u16, body: &Value) -> Outcome {
+    let headers = vec![("content-type".to_owned(), b"application/json".to_vec())];
+    Ok(Answer { status, headers, body: body.to_string().into_bytes() })
+}
+
+/// kube-apiserver's answer to either review: the caller is `alice`.
+pub(super) fn allow(call: &Call, allowed: bool) -> Outcome {
+    match call.path.contains("selfsubjectreviews") {
+        true => answer(
+            201,
+            &json!({"kind": "SelfSubjectReview", "status": {"userInfo": {"username": "alice", "groups": ["g"]}}}),
+        ),
+        false => answer(201, &json!({"kind": "SelfSubjectAccessReview", "status": {"allowed": allowed}})),
+    }
+}
+
+/// Recorded answers of coderd.
+pub(super) fn recorded() -> (Value, Value) {
+    let parse = |text: &str| serde_json::from_str(text).unwrap();
+    (
+        parse(include_str!("../../convert/recorded/workspaces.json")),
+        parse(include_str!("../../convert/recorded/templates.json")),
+    )
+}
+
+/// A recorded workspace under another name, with an id that is made of it.
+pub(super) fn workspace(owner: &str, name: &str) -> Value {
+    let (list, _) = recorded();
+    let mut workspace = list["workspaces"][0].clone();
+    workspace["owner_name"] = owner.into();
+    workspace["name"] = name.into();
+    workspace["id"] = format!("{owner}/{name}").into();
+    workspace
+}
+
+/// The body of a reply.
+pub(super) fn body(reply: &Reply) -> Value {
+    serde_json::from_slice(&reply.body).unwrap()
+}
+
+/// Checks a refusal: code, reason, and a part of the message.
+#[track_caller]
+pub(super) fn refused(reply: &Reply, code: u16, reason: &str, message: &str) {
+    let body = body(reply);
+    assert_eq!((reply.status, body["reason"].as_str()), (code, Some(reason)), "{body}");
+    assert_eq!(body["code"], code);
+    assert!(body["message"].as_str().unwrap().contains(message), "{body}");
+}
+
+/// A call that broke.
+pub(super) const BROKEN: Outcome = Err(Lost::Unknown);
