@@ -17,11 +17,13 @@ pub(super) const NOW: i64 = 1_763_720_000_000;
 
 const API: &str = "/apis/aggregation.coder.com/v1alpha1";
 
+/// Answers a call to Coder: its path, then how often Coder has been called before.
+type Coder = Box<dyn Fn(&str, usize) -> Outcome>;
+
 /// A filter and the world that it calls.
 pub(super) struct World {
     filter: Rc<Filter>,
-    /// Answers a call to Coder: its path, then how often Coder has been called before.
-    coder: Box<dyn Fn(&str, usize) -> Outcome>,
+    coder: Coder,
     /// Answers reviews.
     kube: Box<dyn Fn(&Call) -> Outcome>,
     pub(super) calls: RefCell<Vec<Call>>,
