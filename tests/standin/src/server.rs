@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Request, header};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -17,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
 
 use crate::config::Config;
-use crate::faults::{Faults, Side};
+use crate::faults::{Dropped, Faults, Side};
 use crate::kube::tls::{self, Peer};
 use crate::{coder, control, kube};
 
@@ -126,7 +127,7 @@ where
         let (faults, mut router, control, peer) =
             (faults.clone(), router.clone(), control.clone(), peer.clone());
         async move {
-            let mut request = request.map(Body::new);
+            let mut request = read(request).await?;
             request.extensions_mut().insert(peer);
             if let Some(mut control) = control.filter(|_| request.uri().path().starts_with("/standin/")) {
                 return Ok(infallible(control.call(request).await));
@@ -138,6 +139,16 @@ where
     let _ = auto::Builder::new(TokioExecutor::new())
         .serve_connection_with_upgrades(TokioIo::new(stream), service)
         .await;
+}
+
+/// Reads a request to its end before anybody answers it: a client that is still sending can miss an early answer.
+async fn read(request: Request<Incoming>) -> Result<Request<Body>, Dropped> {
+    if request.headers().contains_key(header::UPGRADE) {
+        return Ok(request.map(Body::new));
+    }
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(|_| Dropped)?.to_bytes();
+    Ok(Request::from_parts(parts, Body::from(body)))
 }
 
 fn infallible<T>(result: Result<T, std::convert::Infallible>) -> T {

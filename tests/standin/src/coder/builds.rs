@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::App;
 use super::auth::Actor;
 use super::jobs::{Cancel, Input, Job, Status, job_json, logs_json, matched_provisioners, resources_json};
-use super::parameters::{NamedValue, resolve};
+use super::parameters::{NamedValue, matching_preset, resolve};
 use super::reply::{Answer, Failure, Json, body_id, created, nullable, ok, said};
 use super::search::Page;
 use super::state::{Build, State, Transition, Workspace, transition_name};
@@ -255,12 +255,22 @@ impl State {
             let message = "A workspace build is already active.";
             return Err(Failure::conflict(message).detail(message));
         }
+        // Creating looks for a preset in what was given, duplicates and all, and then that preset wins; every build
+        // looks for one in what came out.
+        let given = |name: &str, value: &str| {
+            asked.parameters.iter().any(|held| held.name == name && held.value == value)
+        };
+        let implied = || workspace.builds.is_empty().then(|| matching_preset(version, given)).flatten();
+        let preset = asked.preset.or_else(implied);
+        let parameters = resolve(self, version, preset, asked.parameters, last)?;
+        let came_out = |name: &str, value: &str| parameters.get(name).is_some_and(|held| held == value);
+        let preset = preset.or_else(|| matching_preset(version, came_out));
         Ok(Checked {
             workspace: workspace.id,
             transition: asked.transition,
             version: id,
-            preset: asked.preset,
-            parameters: resolve(self, version, asked.preset, asked.parameters, last)?,
+            preset,
+            parameters,
             reason: asked.reason.into(),
         })
     }
@@ -293,8 +303,15 @@ impl State {
         self.builds.insert(build);
         let mut answer = build_json(self, self.builds.of(id));
         answer["template_version_name"] = json!("");
+        not_queued(&mut answer);
         answer
     }
+}
+
+/// What was just made is not yet in the queue.
+pub(super) fn not_queued(answer: &mut Value) {
+    answer["job"]["queue_position"] = json!(0);
+    answer["job"]["queue_size"] = json!(0);
 }
 
 /// A job's log; following it takes a websocket.

@@ -224,6 +224,12 @@ impl State {
         }
     }
 
+    /// A pending job's place among those that wait, counted from 1 (0 for others), and how many wait.
+    pub(crate) fn queue(&self, id: Uuid) -> (usize, usize) {
+        let waiting = || self.active_jobs.iter().filter(|id| self.jobs.of(**id).status() == Status::Pending);
+        (waiting().position(|waiting| *waiting == id).map_or(0, |position| position + 1), waiting().count())
+    }
+
     fn has_daemon(&self, job: &Job) -> bool {
         let version = match job.input {
             Input::Import(version) => version,
@@ -257,8 +263,9 @@ pub(crate) fn job_json(state: &State, job: &Job) -> Value {
     }
     object.insert("file_id".into(), json!(job.file));
     object.insert("tags".into(), json!({"owner": "", "scope": "organization"}));
-    object.insert("queue_position".into(), json!(0));
-    object.insert("queue_size".into(), json!(0));
+    let (position, size) = if job.status() == Status::Pending { state.queue(job.id) } else { (0, 0) };
+    object.insert("queue_position".into(), json!(position));
+    object.insert("queue_size".into(), json!(size));
     object.insert("organization_id".into(), json!(job.organization));
     object.insert("initiator_id".into(), json!(job.initiator));
     let (input, r#type) = match job.input {

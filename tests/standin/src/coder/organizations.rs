@@ -37,17 +37,21 @@ async fn members(Shared(app): Shared<App>, _: Actor, Path(organization): Path<St
     ok(members
         .map(|user| {
             let mut member = super::users::user_json(user);
-            json!({
+            let roles = member["roles"].take();
+            let mut object = json!({
                 "user_id": user.id,
                 "organization_id": organization,
                 "username": user.username,
-                "name": user.name,
                 "email": user.email,
                 "created_at": user.created_at,
                 "updated_at": user.created_at,
                 "roles": [],
-                "global_roles": member["roles"].take(),
-            })
+                "global_roles": roles,
+            });
+            if !user.name.is_empty() {
+                object["name"] = json!(user.name);
+            }
+            object
         })
         .collect())
 }

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
 use axum::routing::post;
-use echo_archive::proto::RichParameter;
+use echo_archive::proto::{PresetParameter, RichParameter};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -27,9 +27,9 @@ pub(super) fn routes() -> Router<App> {
 #[derive(Deserialize)]
 pub(super) struct NamedValue {
     #[serde(default)]
-    name: String,
+    pub(super) name: String,
     #[serde(default)]
-    value: String,
+    pub(super) value: String,
 }
 
 #[derive(Deserialize)]
@@ -173,6 +173,13 @@ pub(super) fn resolve(
     }
     failure.if_fields()?;
     Ok(values)
+}
+
+/// The preset that values amount to: the largest of those whose every value they have.
+pub(super) fn matching_preset(version: &Version, has: impl Fn(&str, &str) -> bool) -> Option<Uuid> {
+    let holds = |parameter: &PresetParameter| has(&parameter.name, &parameter.value);
+    let matching = version.presets.iter().filter(|preset| preset.content.parameters.iter().all(holds));
+    matching.max_by_key(|preset| preset.content.parameters.len()).map(|preset| preset.id)
 }
 
 /// What is wrong with a value: summary and detail.

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::agent::Agent;
 use super::jobs::{Input, Job, Resource};
+use super::schedule::Schedule;
 use super::state::{Preset, State, Transition};
 use crate::clock::Instant;
 
@@ -215,13 +216,13 @@ fn complete_import(state: &mut State, version: Uuid, made: &[(Transition, GraphC
     }
 }
 
+/// Whatever the transition was, coderd then works out anew when to stop and when to start by itself.
 fn complete_build(state: &mut State, build: Uuid, now: Instant) {
     let build = state.builds.of_mut(build);
-    build.updated_at = now;
     let workspace = state.workspaces.of_mut(build.workspace);
-    match build.transition {
-        Transition::Start => build.deadline = workspace.ttl_ms.map(|ttl| now.plus_ms(ttl)),
-        Transition::Stop => {}
-        Transition::Delete => workspace.deleted = true,
-    }
+    build.updated_at = now;
+    build.deadline = workspace.ttl_ms.map(|ttl| now.plus_ms(ttl));
+    let schedule = workspace.autostart_schedule.as_deref().and_then(|text| Schedule::parse(text).ok());
+    workspace.next_start_at = schedule.and_then(|schedule| schedule.next(now));
+    workspace.deleted = build.transition == Transition::Delete;
 }

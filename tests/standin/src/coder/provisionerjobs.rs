@@ -151,11 +151,7 @@ fn statuses(text: &str) -> Result<Vec<Status>, Failure> {
 /// A job in a list: with its place in the queue, and what it is about.
 fn listed_json(state: &State, job: &Job) -> Value {
     let mut object = job_json(state, job);
-    let pending: Vec<Uuid> =
-        state.jobs.iter().filter(|job| job.status() == Status::Pending).map(|job| job.id).collect();
-    let position = pending.iter().position(|id| *id == job.id).map_or(0, |position| position + 1);
-    object["queue_position"] = json!(position);
-    object["queue_size"] = json!(pending.len());
+    object["queue_size"] = json!(state.queue(job.id).1);
     if job.started_at.is_some() {
         object["worker_name"] = json!("standin-0");
     }

@@ -146,6 +146,7 @@ async fn set_dormant(
         return not_modified();
     }
     workspace.dormant_at = body.dormant.then(Instant::now);
+    workspace.next_start_at = None;
     if !body.dormant {
         workspace.last_used_at = Instant::now();
     }

@@ -106,7 +106,8 @@ async fn create(
     };
     state.insert_job(job);
     state.versions.insert(version);
-    let answer = version_json(&state, state.versions.of(id), true);
+    let mut answer = version_json(&state, state.versions.of(id), true);
+    super::builds::not_queued(&mut answer);
     created(answer)
 }
 

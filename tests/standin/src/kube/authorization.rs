@@ -98,23 +98,27 @@ fn usual_rules() -> Vec<Rule> {
         resources: list(resources),
         ..Rule::default()
     };
+    const PUBLIC: [&str; 5] = ["/healthz", "/livez", "/readyz", "/version", "/version/"];
+    let mut discovery = list(&["/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*"]);
+    discovery.extend(list(&PUBLIC));
+    // In the order of their names, which is the order in which RBAC finds them.
     vec![
-        Rule {
-            name: "system:public-info-viewer".into(),
-            groups: list(&[AUTHENTICATED, UNAUTHENTICATED]),
-            verbs: list(&["get", "head"]),
-            non_resource_urls: list(&["/healthz", "/livez", "/readyz", "/version", "/version/"]),
-            ..Rule::default()
-        },
+        reviews("authorization.k8s.io", &["selfsubjectaccessreviews", "selfsubjectrulesreviews"]),
+        reviews("authentication.k8s.io", &["selfsubjectreviews"]),
         Rule {
             name: "system:discovery".into(),
             groups: list(&[AUTHENTICATED]),
             verbs: list(&["get"]),
-            non_resource_urls: list(&["/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*"]),
+            non_resource_urls: discovery,
             ..Rule::default()
         },
-        reviews("authorization.k8s.io", &["selfsubjectaccessreviews", "selfsubjectrulesreviews"]),
-        reviews("authentication.k8s.io", &["selfsubjectreviews"]),
+        Rule {
+            name: "system:public-info-viewer".into(),
+            groups: list(&[AUTHENTICATED, UNAUTHENTICATED]),
+            verbs: list(&["get"]),
+            non_resource_urls: list(&PUBLIC),
+            ..Rule::default()
+        },
     ]
 }
 

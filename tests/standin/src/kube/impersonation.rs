@@ -7,6 +7,9 @@ use super::authorization::Authorizer;
 use super::request::{Attributes, Resource, Target};
 use super::status::Status;
 
+/// What service accounts' user names begin with.
+const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
+
 /// The user a request acts as.
 pub(crate) fn impersonate(
     authorizer: &Authorizer,
@@ -28,9 +31,12 @@ pub(crate) fn impersonate(
         return Ok(user);
     }
     if wanted.name.is_empty() {
+        let groups = wanted.groups.iter().map(|group| format!("{group:?}")).collect::<Vec<_>>().join(", ");
+        let groups = if groups.is_empty() { "[]string(nil)".into() } else { format!("[]string{{{groups}}}") };
         return Err(Status::bad_request(format!(
-            "requested &user.DefaultInfo{{Name:\"\", UID:{:?}, Groups:{:?}, Extra:{:?}}} without impersonating a user name",
-            wanted.uid, wanted.groups, wanted.extra
+            "requested &user.DefaultInfo{{Name:\"\", UID:{:?}, Groups:{groups}, Extra:map[string][]string(nil)}} without \
+             impersonating a user name",
+            wanted.uid
         )));
     }
     if !may(authorizer, &user, &wanted) {
@@ -38,7 +44,16 @@ pub(crate) fn impersonate(
         let verb = format!("impersonate-on:user-info:{}", attributes.verb);
         return Err(Attributes { verb, target: attributes.target.clone() }.forbidden(&user));
     }
-    Ok(wanted.authenticated())
+    Ok(with_service_account_groups(wanted).authenticated())
+}
+
+/// A service account that is impersonated without groups gets its own.
+fn with_service_account_groups(mut user: User) -> User {
+    let account = user.name.strip_prefix(SERVICE_ACCOUNT).and_then(|rest| rest.split_once(':'));
+    if let Some((namespace, _)) = account.filter(|_| user.groups.is_empty()) {
+        user.groups = vec!["system:serviceaccounts".into(), format!("system:serviceaccounts:{namespace}")];
+    }
+    user
 }
 
 fn may(authorizer: &Authorizer, user: &User, wanted: &User) -> bool {
@@ -55,15 +70,14 @@ fn may(authorizer: &Authorizer, user: &User, wanted: &User) -> bool {
         let attributes = Attributes { verb: "impersonate".into(), target: Target::Resource(resource) };
         authorizer.decide(user, &attributes).is_some()
     };
-    let named = match wanted.name.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'))
-    {
+    let named = match wanted.name.strip_prefix(SERVICE_ACCOUNT).and_then(|rest| rest.split_once(':')) {
         Some((_, name)) => allowed("", "serviceaccounts", "", name),
         None => allowed("", "users", "", &wanted.name),
     };
     let grouped = wanted.groups.iter().all(|group| allowed("", "groups", "", group));
     let identified = wanted.uid.is_empty() || allowed(AUTHENTICATION, "uids", "", &wanted.uid);
-    let extras = wanted.extra.iter().flat_map(|(key, values)| values.iter().map(move |value| (key, value)));
-    let mut extras = extras;
+    let mut extras =
+        wanted.extra.iter().flat_map(|(key, values)| values.iter().map(move |value| (key, value)));
     named
         && grouped
         && identified

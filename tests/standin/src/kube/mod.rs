@@ -22,9 +22,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State as Shared;
-use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha512};
 use uuid::Uuid;
 
 use self::authentication::Authenticator;
@@ -118,6 +119,10 @@ fn version() -> Value {
     json!({
         "major": "1",
         "minor": "36",
+        "emulationMajor": "1",
+        "emulationMinor": "36",
+        "minCompatibilityMajor": "1",
+        "minCompatibilityMinor": "35",
         "gitVersion": VERSION,
         "gitCommit": "standin",
         "gitTreeState": "clean",
@@ -128,9 +133,18 @@ fn version() -> Value {
     })
 }
 
+fn serialised(value: &Value) -> Vec<u8> {
+    serde_json::to_vec(value).expect("values serialise")
+}
+
+/// SHA-512 in upper-case hex, as kube-apiserver's ETags and hashes.
+fn digest(bytes: &[u8]) -> String {
+    Sha512::digest(bytes).iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
 /// A JSON answer.
 fn json_answer(status: StatusCode, value: &Value) -> Response<Body> {
-    let mut body = serde_json::to_vec(value).expect("values serialise");
+    let mut body = serialised(value);
     body.push(b'\n');
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
@@ -141,12 +155,9 @@ fn text(status: StatusCode, text: &'static str) -> Response<Body> {
 }
 
 /// An answer with an ETag, which a client that has it need not get again.
-fn tagged(value: &Value, content_type: &str, headers: &axum::http::HeaderMap) -> Response<Body> {
-    use sha2::Digest as _;
-    let body = serde_json::to_vec(value).expect("values serialise");
-    let digest = sha2::Sha512::digest(&body);
-    let tag: String = digest.iter().map(|byte| format!("{byte:02X}")).collect();
-    let tag = format!("\"{tag}\"");
+fn tagged(value: &Value, content_type: &str, headers: &HeaderMap) -> Response<Body> {
+    let body = serialised(value);
+    let tag = format!("\"{}\"", digest(&body));
     let held = headers.get_all(header::IF_NONE_MATCH).into_iter().filter_map(|value| value.to_str().ok());
     let fresh = held.flat_map(|value| value.split(',')).any(|held| held.trim() == tag || held.trim() == "*");
     let named = [(header::ETAG, tag.as_str()), (header::CACHE_CONTROL, "public"), (header::VARY, "Accept")];

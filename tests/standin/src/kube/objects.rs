@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use super::form::Form;
-use super::kinds::{KINDS, Kind};
+use super::kinds::{GROUPS, KINDS, Kind};
 use super::request::Resource;
 use super::status::Status;
 use super::{json_answer, table, watch};
@@ -174,7 +174,10 @@ pub(crate) async fn serve(
     let kind = KINDS.iter().find(|kind| {
         kind.group == resource.group && kind.version == resource.version && kind.resource == resource.resource
     });
-    let kind = kind.filter(|_| resource.subresource.is_empty()).ok_or_else(Status::page_not_found)?;
+    let known =
+        resource.version == "v1" && (resource.group.is_empty() || GROUPS.contains(&resource.group.as_str()));
+    let absent = || if known { Status::no_such_resource() } else { Status::page_not_found() };
+    let kind = kind.filter(|_| resource.subresource.is_empty()).ok_or_else(absent)?;
     let query = pairs(request.uri().query());
     let dry_run = value(&query, "dryRun") == Some("All");
     let form = Form::of(request.headers());
@@ -189,10 +192,17 @@ pub(crate) async fn serve(
         "list" => Ok(list(store, &Selection::of(kind, resource, &query), form, &query)),
         "watch" => Ok(watch::stream(store, Selection::of(kind, resource, &query), form, &query)),
         "create" => {
-            let object = json_body(request).await?;
+            let object = json_body(request, kind.kind).await?;
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             if name.is_empty() {
-                return Err(Status::bad_request("resource name may not be empty"));
+                let why = "Required value: name or generateName is required";
+                return Err(Status::invalid(
+                    kind.group,
+                    kind.kind,
+                    "metadata.name",
+                    "FieldValueRequired",
+                    why,
+                ));
             }
             let named = Resource { name: name.into(), ..resource.clone() };
             if kind.namespaced
@@ -265,14 +275,15 @@ fn list(store: &Store, selection: &Selection, form: Form, query: &[(String, Stri
     json_answer(StatusCode::OK, &answer)
 }
 
-/// A request's JSON body.
-pub(crate) async fn json_body(request: Request<Body>) -> Result<Value, Status> {
+/// A request's JSON body, which should be of this kind.
+pub(crate) async fn json_body(request: Request<Body>, kind: &str) -> Result<Value, Status> {
     if !is_json(request.headers()) {
         return Err(Status::unsupported_media_type());
     }
     let body = body(request).await?;
     serde_json::from_slice(&body).map_err(|error| {
-        Status::bad_request(format!("the object provided is unrecognized (must be of type {{}}): {error}"))
+        let why = format!("couldn't get version/kind; json parse error: {error}");
+        Status::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {why}"))
     })
 }
 
@@ -283,6 +294,6 @@ fn is_json(headers: &HeaderMap) -> bool {
         .is_ok_and(|text| text.split(';').next().is_some_and(|kind| kind.trim() == "application/json"))
 }
 
-async fn body(request: Request<Body>) -> Result<axum::body::Bytes, Status> {
+async fn body(request: Request<Body>) -> Result<Bytes, Status> {
     to_bytes(request.into_body(), BODY_LIMIT).await.map_err(|_| Status::too_large(BODY_LIMIT))
 }

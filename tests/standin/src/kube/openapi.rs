@@ -6,7 +6,7 @@ use axum::response::IntoResponse;
 use serde_json::{Map, Value, json};
 
 use super::kinds::{GROUPS, KINDS};
-use super::{VERSION, tagged};
+use super::{VERSION, digest, serialised, tagged};
 
 /// Answers an OpenAPI path; `None` when it is none.
 pub(crate) fn serve(path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
@@ -18,13 +18,12 @@ pub(crate) fn serve(path: &str, headers: &HeaderMap) -> Option<Response<Body>> {
         "v3" => {
             let paths: Map<String, Value> = documents()
                 .map(|path| {
-                    let hash = format!("{:016X}", path.len() as u64 * 0x9E37_79B9_7F4A_7C15);
-                    let url = format!("/openapi/v3/{path}?hash={hash}");
+                    let url = format!("/openapi/v3/{path}?hash={}", digest(&serialised(&document(&path))));
                     (path, json!({"serverRelativeURL": url}))
                 })
                 .collect();
             // kube-apiserver 1.36 says text/plain here, and gives no ETag.
-            let body = serde_json::to_vec(&json!({"paths": paths})).expect("values serialise");
+            let body = serialised(&json!({"paths": paths}));
             Some(
                 (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response(),
             )

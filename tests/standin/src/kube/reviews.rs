@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::authentication::User;
 use super::authorization::Authorizer;
 use super::json_answer;
+use super::kinds::REVIEWS;
 use super::objects::json_body;
 use super::request::{Attributes, Resource, Target};
 use super::status::Status;
@@ -57,21 +58,13 @@ pub(crate) async fn review(
     resource: &Resource,
     request: Request<Body>,
 ) -> Result<Response<Body>, Status> {
-    let reviews = [
-        "selfsubjectreviews",
-        "selfsubjectaccessreviews",
-        "subjectaccessreviews",
-        "localsubjectaccessreviews",
-        "selfsubjectrulesreviews",
-    ];
     let name = resource.resource.as_str();
-    if !reviews.contains(&name) {
-        return Err(Status::page_not_found());
-    }
+    let known = REVIEWS.iter().find(|review| review.0 == resource.group && review.1 == name);
+    let (_, _, kind, _) = known.ok_or_else(Status::no_such_resource)?;
     if request.method() != axum::http::Method::POST {
         return Err(Status::method_not_allowed());
     }
-    let mut body = json_body(request).await?;
+    let mut body = json_body(request, kind).await?;
     if name == "selfsubjectreviews" {
         return Ok(json_answer(
             StatusCode::CREATED,
@@ -89,17 +82,12 @@ pub(crate) async fn review(
     } else {
         spec.map_err(|error| Status::bad_request(error.to_string()))?
     };
-    let (kind, status) = match name {
-        "selfsubjectaccessreviews" => ("SelfSubjectAccessReview", decide(authorizer, user, &spec)?),
-        "selfsubjectrulesreviews" => ("SelfSubjectRulesReview", rules(authorizer, user, &spec)),
+    let status = match name {
+        "selfsubjectaccessreviews" => decide(authorizer, user, &spec)?,
+        "selfsubjectrulesreviews" => rules(authorizer, user, &spec),
         _ => {
             let user = User { name: spec.user.clone(), groups: spec.groups.clone(), ..User::default() };
-            let kind = if name == "subjectaccessreviews" {
-                "SubjectAccessReview"
-            } else {
-                "LocalSubjectAccessReview"
-            };
-            (kind, decide(authorizer, &user, &spec)?)
+            decide(authorizer, &user, &spec)?
         }
     };
     Ok(json_answer(
@@ -132,11 +120,23 @@ fn decide(authorizer: &Authorizer, user: &User, spec: &Spec) -> Result<Value, St
         }
         (None, None) => {
             let why = "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified";
-            return Err(Status::invalid(AUTHORIZATION, "spec.resourceAttributes", why));
+            return Err(Status::invalid(
+                AUTHORIZATION,
+                "",
+                "spec.resourceAttributes",
+                "FieldValueInvalid",
+                why,
+            ));
         }
         (Some(_), Some(_)) => {
             let why = "Invalid value: cannot be specified in combination with resourceAttributes";
-            return Err(Status::invalid(AUTHORIZATION, "spec.nonResourceAttributes", why));
+            return Err(Status::invalid(
+                AUTHORIZATION,
+                "",
+                "spec.nonResourceAttributes",
+                "FieldValueInvalid",
+                why,
+            ));
         }
     };
     Ok(match authorizer.decide(user, &attributes) {

@@ -82,21 +82,29 @@ impl Status {
     }
 
     pub(crate) fn unsupported_media_type() -> Self {
-        let message = "the body of the request was in an unknown format - accepted media types include: application/json";
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message.into(), Some(json!({})))
+        let message = "the body of the request was in an unknown format - accepted media types include: \
+                       application/json, application/yaml, application/vnd.kubernetes.protobuf";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message.into(), None)
     }
 
     pub(crate) fn too_large(limit: usize) -> Self {
         let message = format!("Request entity too large: limit is {limit}");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message, Some(json!({})))
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message, None)
     }
 
-    /// A field with a value that cannot be.
-    pub(crate) fn invalid(group: &str, field: &str, why: &str) -> Self {
-        let message = format!(".{group} \"\" is invalid: {field}: {why}");
-        let causes = json!([{"reason": "FieldValueInvalid", "message": why, "field": field}]);
-        let details = json!({"group": group, "causes": causes});
+    /// A field of an unnamed object that is not as it must be: `reason` is the cause's, `why` says what is wrong.
+    pub(crate) fn invalid(group: &str, kind: &str, field: &str, reason: &str, why: &str) -> Self {
+        let qualified = if group.is_empty() { kind.into() } else { format!("{kind}.{group}") };
+        let message = format!("{qualified} \"\" is invalid: {field}: {why}");
+        let mut details = Subject { group, resource: kind, name: "" }.details();
+        details["causes"] = json!([{"reason": reason, "message": why, "field": field}]);
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message, Some(details))
+    }
+
+    /// A resource that a group we have does not have.
+    pub(crate) fn no_such_resource() -> Self {
+        let message = "the server could not find the requested resource";
+        Self::new(StatusCode::NOT_FOUND, "NotFound", message.into(), Some(json!({})))
     }
 
     /// A path that nobody serves.
