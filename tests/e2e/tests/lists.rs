@@ -121,7 +121,7 @@ fn options_that_make_no_sense_are_refused_as_kubernetes_does() {
         ("continue=%01%02".to_owned(), 410, "Expired"),
         (format!("continue={token}!"), 410, "Expired"),
         (format!("continue={token}&resourceVersion=5"), 400, "BadRequest"),
-        ("resourceVersion=abc".to_owned(), 422, "Invalid"),
+        ("resourceVersion=abc".to_owned(), 400, "BadRequest"),
         ("resourceVersionMatch=Exact".to_owned(), 422, "Invalid"),
         ("resourceVersion=0&resourceVersionMatch=Nope".to_owned(), 422, "Invalid"),
         ("sendInitialEvents=true".to_owned(), 422, "Invalid"),
@@ -133,6 +133,13 @@ fn options_that_make_no_sense_are_refused_as_kubernetes_does() {
         println!("{query}");
         status(&list(&lab, &query), code, reason);
     }
+}
+
+#[test]
+fn a_version_from_the_future_is_not_waited_for_for_ever() {
+    let Some(lab) = Lab::shared() else { return };
+    let answer = status(&list(&lab, "resourceVersion=9000000000000000000"), 504, "Timeout");
+    assert_eq!(answer["details"]["causes"][0]["reason"], "ResourceVersionTooLarge", "{answer}");
 }
 
 #[test]
