@@ -110,7 +110,7 @@ fn draw() {
             let line: String = line.chars().take(columns().saturating_sub(4)).collect();
             let _ = write!(out, "\r\x1b[2K  {spinner} {line}");
             let _ = out.flush();
-        } else if last.elapsed() >= REPRINT {
+        } else if last.elapsed() >= REPRINT && board.slow() {
             let _ = writeln!(out, "    \u{2026} {line}");
             last = Instant::now();
         }
@@ -118,6 +118,11 @@ fn draw() {
 }
 
 impl Board {
+    /// True when something runs for so long that a person wonders.
+    fn slow(&self) -> bool {
+        self.running.iter().any(|step| step.started.elapsed() >= REPRINT)
+    }
+
     fn line(&self) -> Option<String> {
         let steps = self.running.iter().map(|step| {
             let seconds = step.started.elapsed().as_secs();

@@ -150,6 +150,8 @@ fn show(environment: &Environment, shown: &Shown) -> Result<()> {
     let calls = coder_calls(environment)?;
     let mut kubectl = Command::new(environment.get("KUBECTL")?);
     kubectl.env("KUBECONFIG", environment.get("KUBECONFIG")?).args(shown.arguments).stdin(Stdio::null());
+    // What kubectl remembers of other clusters that had this port is not ours to meet, nor to add to.
+    kubectl.env("KUBECACHEDIR", environment.get("KUBECACHEDIR")?);
     let out = kubectl.output().context("cannot run kubectl")?;
     let text = [out.stdout, out.stderr].concat();
     let text = String::from_utf8_lossy(&text);

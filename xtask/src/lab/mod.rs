@@ -30,6 +30,20 @@ use crate::signals::TakeDown;
 /// The namespace that is mapped to the lab's Coder, as in the shipped configurations.
 pub(crate) const NAMESPACE: &str = "coder";
 
+/// What a lab keeps in its folder, beside what is written down about its servers.
+const ENTRIES: [&str; 10] = [
+    "coderd",
+    "env",
+    "envoy",
+    "etcd",
+    "kubeconfig",
+    "kubeconfig-direct",
+    "kubectl-cache",
+    "logs",
+    "pki",
+    "standin",
+];
+
 /// What is wanted of a lab.
 #[derive(Clone, Copy)]
 pub(crate) struct Options {
@@ -96,9 +110,7 @@ impl Drop for Running {
 pub(crate) fn up(lab: &Path, options: Options, programs: &Programs) -> Result<Running> {
     process::claim(lab)?;
     process::stop_all(lab)?;
-    for entry in
-        ["coderd", "env", "envoy", "etcd", "kubeconfig", "kubeconfig-direct", "logs", "pki", "standin"]
-    {
+    for entry in ENTRIES {
         let path = lab.join(entry);
         let _ = std::fs::remove_dir_all(&path).or_else(|_| std::fs::remove_file(&path));
     }
@@ -152,6 +164,7 @@ fn start(lab: &Path, options: Options, programs: &Programs) -> Result<Environmen
     environment.set("LAB_CHAOS", if options.chaos { "1" } else { "" });
     environment.path("KUBECONFIG", &through);
     environment.path("KUBECONFIG_DIRECT", &direct);
+    environment.path("KUBECACHEDIR", &lab.join("kubectl-cache"));
     environment.set("NS", NAMESPACE);
     environment.set("ADMIN_TOKEN", tokens.admin);
     environment.set("USER_TOKEN", tokens.alice);
