@@ -2,53 +2,70 @@
 //!
 //! Holds names of Envoy clusters and places, never a credential: tokens are injected by Envoy's own upstream filters.
 
+use crate::json::{self, Read, Scalar, Unfit, object};
 use crate::time::Millis;
-use serde::Deserialize;
-use std::collections::BTreeSet;
 use std::fmt;
 
 /// What the filter is told at start. One value for every worker; it does not change while Envoy runs.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {
     /// How the filter stands in the path.
     pub mode: Mode,
     /// How kube-apiserver is reached.
     pub kubernetes: Kubernetes,
     /// The Coders that are served, each in a namespace of its own.
-    #[serde(default)]
     pub control_planes: Vec<ControlPlane>,
     /// Bounds that protect Coder, kube-apiserver and the worker.
-    #[serde(default)]
     pub limits: Limits,
 }
 
+object!(Config { mode, kubernetes } { control_planes as "controlPlanes", limits } closed);
+
 /// How the filter stands in the path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Envoy stands in front of kube-apiserver; callers bring their own credentials.
+    #[default]
     Front,
 }
 
+impl Read<'_> for Mode {
+    fn expected(&self) -> &'static str {
+        "a string"
+    }
+    fn scalar(&mut self, scalar: Scalar<'_>) -> Result<(), Unfit> {
+        *self = match scalar {
+            Scalar::Text(mode) if mode == "front" => Self::Front,
+            Scalar::Text(mode) => return Err(Unfit::Value(format!("unknown variant `{mode}`, expected `front`"))),
+            _ => return Err(Unfit::Kind),
+        };
+        Ok(())
+    }
+}
+
 /// How kube-apiserver is reached.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kubernetes {
     /// Envoy cluster without a client certificate: for what carries its own bearer token.
     pub cluster: String,
     /// Envoy cluster with the front-proxy certificate: for callers whose client certificate Envoy has verified.
     /// Without it such callers are refused.
-    #[serde(default)]
     pub front_proxy_cluster: Option<String>,
     /// Host name sent to kube-apiserver.
-    #[serde(default = "default_kubernetes_authority")]
     pub authority: String,
 }
 
+object!(Kubernetes { cluster } { front_proxy_cluster as "frontProxyCluster", authority } closed);
+
+impl Default for Kubernetes {
+    fn default() -> Self {
+        let (cluster, front_proxy_cluster) = Default::default();
+        Self { cluster, front_proxy_cluster, authority: "kubernetes.default.svc".to_owned() }
+    }
+}
+
 /// One Coder and the namespace that stands for it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ControlPlane {
     /// The namespace whose workspaces and templates are this Coder's.
     pub namespace: String,
@@ -57,13 +74,13 @@ pub struct ControlPlane {
     /// Host name sent to Coder.
     pub authority: String,
     /// Where people open Coder's dashboard; `status.url` begins with it.
-    #[serde(rename = "dashboardURL")]
     pub dashboard_url: String,
 }
 
+object!(ControlPlane { namespace, cluster, authority, dashboard_url as "dashboardURL" } {} closed);
+
 /// Bounds that protect Coder, kube-apiserver and the worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Longest a request may take, calls to Coder and kube-apiserver included. 1 to 55: kube-apiserver gives up at 60.
     pub request_timeout_seconds: u32,
@@ -74,6 +91,16 @@ pub struct Limits {
     /// Workspaces asked of Coder in one call when a list is read. 1 to 5000.
     pub list_page_size: u32,
 }
+
+object!(
+    Limits
+    {}
+    {
+        request_timeout_seconds as "requestTimeoutSeconds", decision_cache_seconds as "decisionCacheSeconds",
+        concurrent_requests as "concurrentRequests", list_page_size as "listPageSize"
+    }
+    closed
+);
 
 impl Default for Limits {
     fn default() -> Self {
@@ -98,10 +125,6 @@ impl Limits {
     }
 }
 
-fn default_kubernetes_authority() -> String {
-    "kubernetes.default.svc".to_owned()
-}
-
 /// Why a configuration cannot be used: the field and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
@@ -123,10 +146,7 @@ impl Config {
         if json.iter().all(u8::is_ascii_whitespace) {
             return Err(error(".", "is empty; a JSON object with mode and kubernetes is needed"));
         }
-        let mut reader = serde_json::Deserializer::from_slice(json);
-        let mut config: Self = serde_path_to_error::deserialize(&mut reader)
-            .map_err(|e| ConfigError { field: e.path().to_string(), problem: e.into_inner().to_string() })?;
-        reader.end().map_err(|e| error(".", &e.to_string()))?;
+        let mut config: Self = json::read(json).map_err(|e| error(if e.path.is_empty() { "." } else { &e.path }, &e.problem))?;
         config.check()?;
         for plane in &mut config.control_planes {
             let bare = plane.dashboard_url.trim_end_matches('/').len();
@@ -152,7 +172,6 @@ impl Config {
                 ));
             }
         }
-        let mut namespaces = BTreeSet::new();
         for (index, plane) in self.control_planes.iter().enumerate() {
             let field = |name: &str| format!("controlPlanes[{index}].{name}");
             if !is_dns_label(&plane.namespace) {
@@ -161,7 +180,7 @@ impl Config {
                     &format!("{:?} is not a namespace name (a DNS label of at most 63 characters)", plane.namespace),
                 ));
             }
-            if !namespaces.insert(plane.namespace.as_str()) {
+            if self.control_planes.iter().take(index).any(|earlier| earlier.namespace == plane.namespace) {
                 return Err(error(&field("namespace"), &format!("{:?} is named twice", plane.namespace)));
             }
             not_empty(&field("cluster"), &plane.cluster)?;

@@ -9,6 +9,7 @@ pub mod coder;
 pub mod config;
 pub mod convert;
 pub mod exchange;
+pub mod json;
 pub mod kube;
 pub mod names;
 pub mod time;

@@ -3,8 +3,8 @@
 //! Refuses to know the present: every "now" is a parameter. Calendars other than UTC's and leap seconds
 //! are not kept apart (`:60` reads as the second after `:59`, as Go's clients would print it).
 
+use crate::json::{Read, Scalar, Unfit};
 use core::fmt;
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -98,19 +98,21 @@ impl Serialize for Timestamp {
     }
 }
 
-impl<'de> Deserialize<'de> for Timestamp {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Timestamp;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an RFC 3339 time")
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Timestamp, E> {
-                Timestamp::parse(text).ok_or_else(|| E::custom("not an RFC 3339 time"))
-            }
-        }
-        deserializer.deserialize_str(Text)
+/// The epoch, which stands for "never" as Go's zero time does.
+impl Default for Timestamp {
+    fn default() -> Self {
+        Self { millis: 0, text: *b"1970-01-01T00:00:00Z" }
+    }
+}
+
+impl Read<'_> for Timestamp {
+    fn expected(&self) -> &'static str {
+        "an RFC 3339 time"
+    }
+    fn scalar(&mut self, scalar: Scalar<'_>) -> Result<(), Unfit> {
+        let Scalar::Text(text) = scalar else { return Err(Unfit::Kind) };
+        *self = Self::parse(&text).ok_or_else(|| Unfit::Value("not an RFC 3339 time".to_owned()))?;
+        Ok(())
     }
 }
 

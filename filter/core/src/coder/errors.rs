@@ -3,8 +3,8 @@
 //! Keeps of Coder's answer only what may be shown: never the text of a 5xx, no address and no token, and not
 //! without bounds. Knows no `Status`; `convert::errors` makes one.
 
-use super::object::read_object;
 use super::text::Text;
+use crate::json::object;
 
 /// Most bytes that are kept of a message or detail.
 const TEXT_MAX: usize = 1024;
@@ -116,15 +116,15 @@ struct ErrorBody<'a> {
     validations: Vec<FieldError<'a>>,
 }
 
-read_object!(ErrorBody<'a> {} { message, detail, validations });
+object!(ErrorBody<'a> {} { message, detail, validations });
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct FieldError<'a> {
     field: Text<'a>,
     detail: Text<'a>,
 }
 
-read_object!(FieldError<'a> {} { field, detail });
+object!(FieldError<'a> {} { field, detail });
 
 impl CoderError {
     /// Judges a failed call.

@@ -1,15 +1,12 @@
 //! Provisioner jobs (`codersdk.ProvisionerJob`): inside builds and versions, and listed by organization.
 
-use super::object::{Fields, read_object};
 use super::text::Text;
+use crate::json::{self, Fields, Raw, object};
 use crate::time::Timestamp;
-use core::fmt;
-use core::marker::PhantomData;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// A job of Coder's provisioner daemons: a workspace build or the import of a template version.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ProvisionerJob<'a> {
     /// UUID.
     pub id: Text<'a>,
@@ -30,18 +27,17 @@ pub struct ProvisionerJob<'a> {
     /// The uploaded archive that it works on.
     pub file_id: Text<'a>,
     /// Which daemons may take it, as JSON; lists have no use for them. See [`ProvisionerJob::tags`].
-    tags: Option<&'a RawValue>,
+    tags: Raw<'a>,
     /// What it works for.
     pub input: JobInput<'a>,
     /// `template_version_import`, `workspace_build` or `template_version_dry_run`.
     pub kind: Text<'a>,
 }
 
-read_object!(
+object!(
     ProvisionerJob<'a>
     { id, created_at, status }
-    { started_at, completed_at, canceled_at, error, error_code, file_id, tags, input }
-    { "type" => kind }
+    { started_at, completed_at, canceled_at, error, error_code, file_id, tags, input, kind as "type" }
 );
 
 /// What a job works for: one of the two.
@@ -53,13 +49,12 @@ pub struct JobInput<'a> {
     pub workspace_build_id: Option<Text<'a>>,
 }
 
-read_object!(JobInput<'a> {} { template_version_id, workspace_build_id });
+object!(JobInput<'a> {} { template_version_id, workspace_build_id });
 
 impl<'a> ProvisionerJob<'a> {
-    /// Which daemons may take it, sorted by key; `scope` and `owner` are always among them.
-    pub fn tags(&self) -> Vec<(Text<'a>, Text<'a>)> {
-        let tags = self.tags.and_then(|json| serde_json::from_str(json.get()).ok());
-        tags.map(|Tags(tags)| tags).unwrap_or_default()
+    /// Which daemons may take it, sorted by key, as Go writes maps; `scope` and `owner` are always among them.
+    pub fn tags(&self) -> Vec<(Cow<'a, str>, Text<'a>)> {
+        json::read::<Fields<_, _>>(self.tags.0.as_bytes()).unwrap_or_default().0
     }
 
     /// Whether nothing will change any more.
@@ -70,30 +65,5 @@ impl<'a> ProvisionerJob<'a> {
     /// When it came to its present state, as far as Coder tells.
     pub fn since(&self) -> Timestamp {
         self.completed_at.or(self.canceled_at).or(self.started_at).unwrap_or(self.created_at)
-    }
-}
-
-/// An object of strings. Go writes maps sorted by key.
-struct Tags<'a>(Vec<(Text<'a>, Text<'a>)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Tags<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Fields::<Self>(PhantomData))
-    }
-}
-
-impl<'de: 'a, 'a> Visitor<'de> for Fields<Tags<'a>> {
-    type Value = Tags<'a>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("tags")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Tags<'a>, M::Error> {
-        let mut tags = Vec::new();
-        while let Some(tag) = map.next_entry()? {
-            tags.push(tag);
-        }
-        Ok(Tags(tags))
     }
 }

@@ -1,11 +1,11 @@
 //! Lines of `GET /workspacebuilds/{id}/logs` and `GET /workspaceagents/{id}/logs`, oldest first.
 
-use super::object::read_object;
 use super::text::Text;
+use crate::json::object;
 use crate::time::Timestamp;
 
 /// A line that a provisioner wrote (`codersdk.ProvisionerJobLog`).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct JobLog<'a> {
     /// When.
     pub created_at: Timestamp,
@@ -19,10 +19,10 @@ pub struct JobLog<'a> {
     pub output: Text<'a>,
 }
 
-read_object!(JobLog<'a> { created_at } { log_source, log_level, stage, output });
+object!(JobLog<'a> { created_at } { log_source, log_level, stage, output });
 
 /// A line of an agent (`codersdk.WorkspaceAgentLog`).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct AgentLog<'a> {
     /// When.
     pub created_at: Timestamp,
@@ -32,4 +32,4 @@ pub struct AgentLog<'a> {
     pub output: Text<'a>,
 }
 
-read_object!(AgentLog<'a> { created_at } { level, output });
+object!(AgentLog<'a> { created_at } { level, output });

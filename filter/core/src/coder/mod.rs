@@ -6,7 +6,6 @@
 pub mod errors;
 mod job;
 mod log;
-mod object;
 pub mod query;
 pub mod requests;
 mod template;
@@ -22,15 +21,13 @@ pub use workspace::{
     WorkspaceList,
 };
 
-use serde::Deserialize;
+use crate::json::{self, Read};
 
 /// Reads an answer of Coder's, borrowing from it. An error means that the body is not what Coder sends (cut
 /// off, or from somebody else): `errors::Failure::Garbage`.
 ///
 /// # Errors
 /// The body is not UTF-8, not JSON, or not of this shape.
-pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, serde_json::Error> {
-    // Checking the whole at once is cheaper than string by string: a third of the time of a long list.
-    let text = core::str::from_utf8(body).map_err(serde::de::Error::custom)?;
-    serde_json::from_str(text)
+pub fn parse<'a, T: Read<'a> + Default>(body: &'a [u8]) -> Result<T, json::Error> {
+    json::read(body)
 }

@@ -1,12 +1,12 @@
 //! Templates (`codersdk.Template`) and their versions (`codersdk.TemplateVersion`).
 
 use super::job::ProvisionerJob;
-use super::object::read_object;
 use super::text::Text;
+use crate::json::object;
 use crate::time::Timestamp;
 
 /// A template, as in `GET /templates`. It says which version is active and nothing about that version's import.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Template<'a> {
     /// UUID.
     pub id: Text<'a>,
@@ -44,7 +44,7 @@ pub struct Template<'a> {
     pub require_active_version: bool,
 }
 
-read_object!(
+object!(
     Template<'a>
     { id, created_at, updated_at, organization_name, name, active_version_id }
     {
@@ -54,7 +54,7 @@ read_object!(
 );
 
 /// A version of a template, as in `GET /templateversions/{id}`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct TemplateVersion<'a> {
     /// UUID.
     pub id: Text<'a>,
@@ -70,4 +70,4 @@ pub struct TemplateVersion<'a> {
     pub job: ProvisionerJob<'a>,
 }
 
-read_object!(TemplateVersion<'a> { id, created_at, name, job } { template_id, message });
+object!(TemplateVersion<'a> { id, created_at, name, job } { template_id, message });

@@ -1,10 +1,10 @@
 //! A string of Coder's answer, borrowed where JSON allows it.
 //!
-//! `Cow` alone would not do: serde borrows it only outside of `Option`, and Go's `null` is to read as empty.
+//! `Cow` alone would not do: Go's `null` is to read as empty.
 
+use crate::json::{Read, Scalar, Unfit};
 use core::fmt;
 use core::ops::Deref;
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use std::borrow::Cow;
 
 /// Text that is copied only when it has escapes. `null` reads as empty.
@@ -52,28 +52,17 @@ impl fmt::Debug for Text<'_> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Borrow;
-        impl<'de> Visitor<'de> for Borrow {
-            type Value = Text<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-            fn visit_none<E: Error>(self) -> Result<Text<'de>, E> {
-                Ok(Text::default())
-            }
-            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Text<'de>, D::Error> {
-                deserializer.deserialize_str(self)
-            }
-        }
-        deserializer.deserialize_option(Borrow)
+impl<'a> Read<'a> for Text<'a> {
+    fn expected(&self) -> &'static str {
+        "a string"
+    }
+    fn scalar(&mut self, scalar: Scalar<'a>) -> Result<(), Unfit> {
+        self.0 = match scalar {
+            Scalar::Text(text) => text,
+            Scalar::Null => Cow::default(),
+            _ => return Err(Unfit::Kind),
+        };
+        Ok(())
     }
 }
 
@@ -83,13 +72,13 @@ mod tests {
 
     #[test]
     fn borrows_unless_escaped() {
-        let plain: Text<'_> = serde_json::from_str(r#""alice""#).unwrap();
+        let plain: Text<'_> = crate::json::read(br#""alice""#).unwrap();
         assert!(matches!(plain.0, Cow::Borrowed("alice")));
-        let escaped: Text<'_> = serde_json::from_str(r#""a\nb""#).unwrap();
+        let escaped: Text<'_> = crate::json::read(br#""a\nb""#).unwrap();
         assert!(matches!(escaped.0, Cow::Owned(_)) && escaped.as_str() == "a\nb");
-        let null: Option<Text<'_>> = serde_json::from_str("null").unwrap();
+        let null: Option<Text<'_>> = crate::json::read(b"null").unwrap();
         assert!(null.is_none());
-        let null: Text<'_> = serde_json::from_str("null").unwrap();
+        let null: Text<'_> = crate::json::read(b"null").unwrap();
         assert_eq!((null.as_str(), null.non_empty()), ("", None));
     }
 }

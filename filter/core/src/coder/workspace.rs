@@ -2,12 +2,12 @@
 //! `GET /workspaces` and `GET /users/{user}/workspace/{name}`.
 
 use super::job::ProvisionerJob;
-use super::object::read_object;
 use super::text::Text;
+use crate::json::object;
 use crate::time::Timestamp;
 
 /// A page of `GET /workspaces`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct WorkspaceList<'a> {
     /// The page.
     pub workspaces: Vec<Workspace<'a>>,
@@ -15,10 +15,10 @@ pub struct WorkspaceList<'a> {
     pub count: u64,
 }
 
-read_object!(WorkspaceList<'a> { count } { workspaces });
+object!(WorkspaceList<'a> { count } { workspaces });
 
 /// A workspace.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Workspace<'a> {
     /// UUID.
     pub id: Text<'a>,
@@ -62,7 +62,7 @@ pub struct Workspace<'a> {
     pub is_prebuild: bool,
 }
 
-read_object!(
+object!(
     Workspace<'a>
     {
         id, created_at, owner_id, owner_name, organization_name, template_id, template_name, latest_build,
@@ -81,10 +81,10 @@ pub struct WorkspaceHealth {
     pub healthy: bool,
 }
 
-read_object!(WorkspaceHealth { healthy } {});
+object!(WorkspaceHealth { healthy } {});
 
 /// A workspace build.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Build<'a> {
     /// UUID.
     pub id: Text<'a>,
@@ -113,7 +113,7 @@ pub struct Build<'a> {
     pub status: Text<'a>,
 }
 
-read_object!(
+object!(
     Build<'a>
     { id, created_at, template_version_id, build_number, transition, job, status }
     { template_version_name, initiator_name, reason, resources, deadline }
@@ -127,16 +127,16 @@ impl Build<'_> {
 }
 
 /// A resource that a build made; only its agents matter here.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Resource<'a> {
     /// The agents that run in it.
     pub agents: Vec<Agent<'a>>,
 }
 
-read_object!(Resource<'a> {} { agents });
+object!(Resource<'a> {} { agents });
 
 /// An agent. Its `updated_at` and `last_connected_at` are heartbeats (every 15 s) and not read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Agent<'a> {
     /// UUID.
     pub id: Text<'a>,
@@ -170,7 +170,7 @@ pub struct Agent<'a> {
     pub health: AgentHealth<'a>,
 }
 
-read_object!(
+object!(
     Agent<'a>
     { id, created_at, status, name }
     {
@@ -196,10 +196,10 @@ pub struct AgentHealth<'a> {
     pub reason: Text<'a>,
 }
 
-read_object!(AgentHealth<'a> { healthy } { reason });
+object!(AgentHealth<'a> { healthy } { reason });
 
 /// An app that an agent serves.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct App<'a> {
     /// Unique in the agent.
     pub slug: Text<'a>,
@@ -209,10 +209,10 @@ pub struct App<'a> {
     pub health: Text<'a>,
 }
 
-read_object!(App<'a> { slug } { display_name, health });
+object!(App<'a> { slug } { display_name, health });
 
 /// What an app said about its work.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct AppStatus<'a> {
     /// When it said so.
     pub created_at: Timestamp,
@@ -224,10 +224,10 @@ pub struct AppStatus<'a> {
     pub uri: Text<'a>,
 }
 
-read_object!(AppStatus<'a> { created_at } { state, message, uri });
+object!(AppStatus<'a> { created_at } { state, message, uri });
 
 /// One of `GET /workspacebuilds/{id}/parameters`; their order changes between calls.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct BuildParameter<'a> {
     /// Unique in the build.
     pub name: Text<'a>,
@@ -235,4 +235,4 @@ pub struct BuildParameter<'a> {
     pub value: Text<'a>,
 }
 
-read_object!(BuildParameter<'a> { name, value } {});
+object!(BuildParameter<'a> { name, value } {});

@@ -1,6 +1,7 @@
 //! Coder's JSON logs become text, one line for each line of output, in the form that newer Coders write themselves.
 
 use crate::coder::{self, AgentLog, JobLog};
+use crate::json;
 use core::fmt::Write;
 
 /// The log of a build (`GET /workspacebuilds/{id}/logs`) as text: `<time> [<level>] [<source>|<stage>] <output>`.
@@ -8,7 +9,7 @@ use core::fmt::Write;
 ///
 /// # Errors
 /// The body is not what Coder sends.
-pub fn build_log(body: &[u8], tail: Option<u64>) -> Result<Vec<u8>, serde_json::Error> {
+pub fn build_log(body: &[u8], tail: Option<u64>) -> Result<Vec<u8>, json::Error> {
     let lines: Vec<JobLog<'_>> = coder::parse(body)?;
     let mut text = String::with_capacity(body.len());
     for line in &lines {
@@ -31,7 +32,7 @@ pub fn build_log(body: &[u8], tail: Option<u64>) -> Result<Vec<u8>, serde_json::
 ///
 /// # Errors
 /// The body is not what Coder sends.
-pub fn agent_log(body: &[u8], tail: Option<u64>) -> Result<Vec<u8>, serde_json::Error> {
+pub fn agent_log(body: &[u8], tail: Option<u64>) -> Result<Vec<u8>, json::Error> {
     let lines: Vec<AgentLog<'_>> = coder::parse(body)?;
     let mut text = String::with_capacity(body.len());
     for line in &lines {

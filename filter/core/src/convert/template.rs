@@ -106,8 +106,8 @@ pub fn version_details<'a>(
         error: Cow::Borrowed(conditions::bounded(&latest.job.error)),
         created_at: latest.created_at,
     });
-    let own = active.job.tags().into_iter().filter(|(key, _)| !matches!(key.as_str(), "scope" | "owner"));
-    object.spec.tags = Some(StringMap(own.map(|(key, value)| (key.into_cow(), value.into_cow())).collect()));
+    let own = active.job.tags().into_iter().filter(|(key, _)| !matches!(&**key, "scope" | "owner"));
+    object.spec.tags = Some(StringMap(own.map(|(key, value)| (key, value.into_cow())).collect()));
 }
 
 /// The newest moment of the LIST form, in milliseconds.

@@ -4,12 +4,13 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::quote::Quoted;
 use super::request_info::ResourceRequest;
 use super::status::Status;
 use super::user::UserInfo;
+use crate::json::{self, Raw, Read, object};
 
 /// Path of SelfSubjectAccessReview; `POST`, answered 201.
 pub const SELF_SUBJECT_ACCESS_REVIEW_PATH: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
@@ -90,21 +91,19 @@ fn to_json<S: Serialize>(api_version: &'static str, kind: &'static str, spec: Op
 }
 
 /// The decision of an access review.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
     /// Whether it is allowed.
     pub allowed: bool,
     /// Whether it is denied whatever other authorizers say.
-    #[serde(default)]
     pub denied: bool,
     /// Why.
-    #[serde(default)]
     pub reason: String,
     /// What went wrong on the way; the decision stands all the same.
-    #[serde(default)]
     pub evaluation_error: String,
 }
+
+object!(Decision { allowed } { denied, reason, evaluation_error as "evaluationError" });
 
 /// Reads the answer to [`self_subject_access_review`], a body that came with 201.
 ///
@@ -120,25 +119,25 @@ pub fn parse_decision(body: &[u8]) -> Result<Decision, Status> {
 /// # Errors
 /// 503 when it is no such answer.
 pub fn parse_user(body: &[u8]) -> Result<UserInfo, Status> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
+    #[derive(Default)]
     struct WhoAmI {
         user_info: UserInfo,
     }
+    object!(WhoAmI { user_info as "userInfo" } {});
     parse_review::<WhoAmI>(body, "SelfSubjectReview").map(|status| status.user_info)
 }
 
-fn parse_review<'de, T: Deserialize<'de>>(body: &'de [u8], kind: &str) -> Result<T, Status> {
-    #[derive(Deserialize)]
-    struct Answer<'a, T> {
-        #[serde(borrow)]
+fn parse_review<'a, T: Read<'a> + Default>(body: &'a [u8], kind: &str) -> Result<T, Status> {
+    #[derive(Default)]
+    struct Review<'a> {
         kind: Cow<'a, str>,
-        status: T,
+        status: Raw<'a>,
     }
-    match serde_json::from_slice::<Answer<'_, T>>(body) {
-        Ok(answer) if answer.kind == kind => Ok(answer.status),
-        _ => Err(Status::service_unavailable(format!("the {kind} of kube-apiserver could not be read"))),
-    }
+    object!(Review<'a> { kind, status } {});
+    let status = json::read::<Review<'_>>(body).ok().filter(|review| review.kind == kind);
+    status
+        .and_then(|review| json::read(review.status.0.as_bytes()).ok())
+        .ok_or_else(|| Status::service_unavailable(format!("the {kind} of kube-apiserver could not be read")))
 }
 
 /// The refusal that kube-apiserver itself gives (responsewriters.ForbiddenStatusError). `reason` may be empty.

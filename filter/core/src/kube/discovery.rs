@@ -4,12 +4,12 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
 
 use super::negotiation::DiscoveryForm;
 use super::object_writer::serialize;
 use super::status::Status;
+use crate::json::{self, Raw, object};
 
 /// A kind within its group and version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -211,9 +211,7 @@ impl GroupDescription {
             DiscoveryForm::Unaggregated => to_json(&self.group_entry())?,
             DiscoveryForm::V2 | DiscoveryForm::V2beta1 => to_json(&self.aggregated_entry())?,
         };
-        let entry: &RawValue = serde_json::from_slice(&entry)
-            .map_err(|_| Status::internal_error("the group could not be described"))?;
-        merge(self.group, form, upstream, entry).ok_or_else(|| {
+        merge(self.group, form, upstream, &entry).ok_or_else(|| {
             Status::service_unavailable("the answer of kube-apiserver to /apis could not be read")
         })
     }
@@ -279,63 +277,71 @@ fn to_json<T: Serialize>(document: &T) -> Result<Vec<u8>, Status> {
 }
 
 /// Either list of groups; `groups` is the one of `APIGroupList`, `items` that of `APIGroupDiscoveryList`.
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default)]
 struct GroupList<'a> {
-    #[serde(borrow)]
     kind: Cow<'a, str>,
-    #[serde(borrow)]
     api_version: Cow<'a, str>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    metadata: Option<&'a RawValue>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    groups: Option<Vec<&'a RawValue>>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    items: Option<Vec<&'a RawValue>>,
+    metadata: Raw<'a>,
+    groups: Vec<Raw<'a>>,
+    items: Vec<Raw<'a>>,
 }
+
+object!(GroupList<'a> { kind, api_version as "apiVersion" } { metadata, groups, items });
 
 /// The name of an entry, which stands in `metadata` in one of the forms.
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Named<'a> {
-    #[serde(borrow, default)]
-    name: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    metadata: Option<NamedMeta<'a>>,
+    name: Cow<'a, str>,
+    metadata: NamedMeta<'a>,
 }
 
-#[derive(Deserialize)]
+object!(Named<'a> {} { name, metadata });
+
+#[derive(Default)]
 struct NamedMeta<'a> {
-    #[serde(borrow, default)]
     name: Cow<'a, str>,
 }
 
-fn merge(group: &str, form: DiscoveryForm, upstream: &[u8], entry: &RawValue) -> Option<Vec<u8>> {
-    let mut list: GroupList<'_> = serde_json::from_slice(upstream).ok()?;
-    let (kind, api_version) = match form {
-        DiscoveryForm::Unaggregated => ("APIGroupList", "v1"),
-        DiscoveryForm::V2 => ("APIGroupDiscoveryList", "apidiscovery.k8s.io/v2"),
-        DiscoveryForm::V2beta1 => ("APIGroupDiscoveryList", "apidiscovery.k8s.io/v2beta1"),
+object!(NamedMeta<'a> {} { name });
+
+fn merge(group: &str, form: DiscoveryForm, upstream: &[u8], entry: &[u8]) -> Option<Vec<u8>> {
+    let list: GroupList<'_> = json::read(upstream).ok()?;
+    let (kind, api_version, name, entries) = match form {
+        DiscoveryForm::Unaggregated => ("APIGroupList", "v1", "groups", &list.groups),
+        DiscoveryForm::V2 => ("APIGroupDiscoveryList", "apidiscovery.k8s.io/v2", "items", &list.items),
+        DiscoveryForm::V2beta1 => {
+            ("APIGroupDiscoveryList", "apidiscovery.k8s.io/v2beta1", "items", &list.items)
+        }
     };
     if list.kind != kind || list.api_version != api_version {
         return None;
     }
-    let entries = match form {
-        DiscoveryForm::Unaggregated => list.groups.get_or_insert_default(),
-        DiscoveryForm::V2 | DiscoveryForm::V2beta1 => list.items.get_or_insert_default(),
-    };
+    let mut out = Vec::with_capacity(upstream.len().saturating_add(entry.len()).saturating_add(64));
+    for part in ["{\"kind\":\"", kind, "\",\"apiVersion\":\"", api_version, "\""] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    if !list.metadata.0.is_empty() {
+        out.extend_from_slice(b",\"metadata\":");
+        out.extend_from_slice(list.metadata.0.as_bytes());
+    }
+    for part in [",\"", name, "\":["] {
+        out.extend_from_slice(part.as_bytes());
+    }
     let mut found = false;
-    for existing in entries.iter_mut() {
-        let named: Named<'_> = serde_json::from_str(existing.get()).ok()?;
-        let name = named.name.or(named.metadata.map(|meta| meta.name));
-        if name.is_some_and(|name| name == group) {
-            *existing = entry;
-            found = true;
-        }
+    for existing in entries {
+        let named: Named<'_> = json::read(existing.0.as_bytes()).ok()?;
+        let ours = named.name == group || named.metadata.name == group;
+        found |= ours;
+        out.extend_from_slice(if ours { entry } else { existing.0.as_bytes() });
+        out.push(b',');
     }
-    if !found {
-        entries.push(entry);
+    if found {
+        out.pop();
+    } else {
+        out.extend_from_slice(entry);
     }
-    serde_json::to_vec(&list).ok()
+    out.extend_from_slice(b"]}");
+    Some(out)
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
 //! The index at `/openapi/v3`: merges the path of one group version into kube-apiserver's.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-
+use super::object_writer::serialize;
 use super::status::Status;
+use crate::json::{self, Fields, Raw, object};
 
 /// Key of a group version in the index, which is also its path below `/openapi/v3/`.
 #[must_use]
@@ -21,17 +19,12 @@ pub fn server_relative_url(group: &str, version: &str, etag: &str) -> String {
     format!("/openapi/v3/{}?hash={hash}", path(group, version))
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Default)]
 struct Index<'a> {
-    #[serde(borrow)]
-    paths: BTreeMap<Cow<'a, str>, &'a RawValue>,
+    paths: Fields<Cow<'a, str>, Raw<'a>>,
 }
 
-#[derive(Serialize)]
-struct Entry {
-    #[serde(rename = "serverRelativeURL")]
-    server_relative_url: String,
-}
+object!(Index<'a> { paths } {});
 
 /// Adds this group version to kube-apiserver's index, or replaces its entry. `etag` is that of our document.
 ///
@@ -44,11 +37,23 @@ pub fn merge_index(upstream: &[u8], group: &str, version: &str, etag: &str) -> R
 }
 
 fn merge(upstream: &[u8], group: &str, version: &str, etag: &str) -> Option<Vec<u8>> {
-    let url = server_relative_url(group, version, etag);
-    let entry = serde_json::value::to_raw_value(&Entry { server_relative_url: url }).ok()?;
-    let mut index: Index<'_> = serde_json::from_slice(upstream).ok()?;
-    index.paths.insert(Cow::Owned(path(group, version)), &entry);
-    serde_json::to_vec(&index).ok()
+    let Fields(mut paths) = json::read::<Index<'_>>(upstream).ok()?.paths;
+    let path = path(group, version);
+    let entry = format!("{{\"serverRelativeURL\":\"{}\"}}", server_relative_url(group, version, etag));
+    paths.retain(|(existing, _)| **existing != *path);
+    // kube-apiserver sorts them.
+    let place = paths.iter().take_while(|(existing, _)| **existing < *path).count();
+    paths.insert(place, (Cow::Owned(path), Raw(&entry)));
+    let mut out = Vec::with_capacity(upstream.len().saturating_add(256));
+    out.extend_from_slice(b"{\"paths\":");
+    for (index, (path, Raw(entry))) in paths.iter().enumerate() {
+        out.push(if index == 0 { b'{' } else { b',' });
+        serialize(&mut out, &**path).ok()?;
+        out.push(b':');
+        out.extend_from_slice(entry.as_bytes());
+    }
+    out.extend_from_slice(b"}}");
+    Some(out)
 }
 
 #[cfg(test)]

@@ -1,27 +1,22 @@
 //! Who is asking (`user.Info`), as SelfSubjectReview tells it and as the front-proxy headers carry it.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-
 use super::headers;
+use crate::json::{Fields, object};
 
 /// An authenticated user.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserInfo {
     /// User name.
-    #[serde(rename = "username", default)]
     pub name: String,
     /// UID, where the authenticator knows one.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub uid: String,
     /// Groups.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
     /// What else the authenticator knows.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub extra: BTreeMap<String, Vec<String>>,
+    pub extra: Fields<String, Vec<String>>,
 }
+
+object!(UserInfo {} { name as "username", uid, groups, extra });
 
 impl UserInfo {
     /// The headers that tell kube-apiserver who this is, to be sent with the front-proxy certificate only.
@@ -32,7 +27,7 @@ impl UserInfo {
             all.push((headers::REMOTE_UID.to_owned(), self.uid.clone()));
         }
         all.extend(self.groups.iter().map(|group| (headers::REMOTE_GROUP.to_owned(), group.clone())));
-        for (key, values) in &self.extra {
+        for (key, values) in &self.extra.0 {
             let name = format!("{}{}", headers::REMOTE_EXTRA_PREFIX, headers::escape_extra_key(key));
             all.extend(values.iter().map(|value| (name.clone(), value.clone())));
         }
@@ -50,7 +45,7 @@ mod tests {
             name: "alice".into(),
             uid: "u".into(),
             groups: vec!["dev".into(), "ops".into()],
-            extra: BTreeMap::from([("example.com/scopes".into(), vec!["a".into(), "b".into()])]),
+            extra: Fields(vec![("example.com/scopes".into(), vec!["a".into(), "b".into()])]),
         };
         let headers = user.front_proxy_headers();
         let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

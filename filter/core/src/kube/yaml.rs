@@ -1,19 +1,22 @@
-//! JSON to YAML, for answers to `Accept: application/yaml`. Order is kept, and nothing is built in memory but the text.
+//! JSON to YAML, for answers to `Accept: application/yaml`. Order is kept, numbers stay as they are written.
 //!
 //! It does not read YAML. Text over several lines becomes a literal block where that keeps every character; whatever a
 //! YAML reader could take for something else than a string is quoted.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use crate::json::{self, Fields, Raw};
 
-/// Writes this JSON document as YAML; none when it is no JSON.
+/// Deepest nesting that is written; our own documents stay far below.
+const MAX_DEPTH: usize = 64;
+
+/// Writes this JSON document as YAML; none when it is no JSON, or nested too deeply.
 #[must_use]
 pub fn from_json(json: &[u8]) -> Option<String> {
     let mut out = String::with_capacity(json.len());
-    let mut reader = serde_json::Deserializer::from_slice(json);
-    Value { out: &mut out, column: 0, place: Place::Top }.deserialize(&mut reader).ok()?;
-    reader.end().ok()?;
+    let Raw(value) = json::read(json).ok()?;
+    Value { out: &mut out, column: 0, depth: 0, place: Place::Top }.write(value)?;
     Some(out)
 }
 
@@ -25,11 +28,12 @@ enum Place {
     AfterDash,
 }
 
-/// Writes the value that the deserializer comes to.
+/// Writes one value.
 struct Value<'a> {
     out: &'a mut String,
     /// Column at which the entries of the surrounding map or sequence begin.
     column: usize,
+    depth: usize,
     place: Place,
 }
 
@@ -83,92 +87,48 @@ impl Value<'_> {
             Place::Top | Place::AfterDash => {}
         }
     }
-}
 
-impl<'de> DeserializeSeed<'de> for Value<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Value<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        self.scalar(format_args!("null"));
-        Ok(())
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
-        self.scalar(format_args!("{value}"));
-        Ok(())
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
-        self.scalar(format_args!("{value}"));
-        Ok(())
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
-        self.scalar(format_args!("{value}"));
-        Ok(())
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
-        self.scalar(format_args!("{value:?}"));
-        Ok(())
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        self.string(text);
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        let column = if self.place == Place::Top { 0 } else { self.column.saturating_add(2) };
-        let mut first = true;
-        while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-            self.entry(first, column);
-            first = false;
-            if is_plain(&key) {
-                self.out.push_str(&key);
-            } else {
-                let _ = write!(self.out, "{}", Quoted(&key));
+    /// Writes a value, and what is in it.
+    fn write(mut self, json: &str) -> Option<()> {
+        let depth = self.depth.checked_add(1).filter(|depth| *depth <= MAX_DEPTH)?;
+        match json.as_bytes().first()? {
+            b'{' => {
+                let Fields::<Cow<'_, str>, Raw<'_>>(fields) = json::read(json.as_bytes()).ok()?;
+                if fields.is_empty() {
+                    self.scalar(format_args!("{{}}"));
+                    return Some(());
+                }
+                let column = if self.place == Place::Top { 0 } else { self.column.saturating_add(2) };
+                for (index, (key, Raw(value))) in fields.iter().enumerate() {
+                    self.entry(index == 0, column);
+                    if is_plain(key) {
+                        self.out.push_str(key);
+                    } else {
+                        let _ = write!(self.out, "{}", Quoted(key));
+                    }
+                    self.out.push(':');
+                    Value { out: &mut *self.out, column, depth, place: Place::AfterKey }.write(value)?;
+                }
             }
-            self.out.push(':');
-            map.next_value_seed(Value { out: &mut *self.out, column, place: Place::AfterKey })?;
-        }
-        if first {
-            self.scalar(format_args!("{{}}"));
-        }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
-        // Dashes stand under the key that they belong to, as Kubernetes' own YAML has them.
-        let column = if self.place == Place::AfterDash { self.column.saturating_add(2) } else { self.column };
-        let mut first = true;
-        loop {
-            // The dash is only known to be wanted when the element is there, so it is taken back at the end.
-            let before = self.out.len();
-            self.entry(first, column);
-            self.out.push_str("- ");
-            let element = Value { out: &mut *self.out, column, place: Place::AfterDash };
-            if seq.next_element_seed(element)?.is_none() {
-                self.out.truncate(before);
-                break;
+            b'[' => {
+                let elements: Vec<Raw<'_>> = json::read(json.as_bytes()).ok()?;
+                if elements.is_empty() {
+                    self.scalar(format_args!("[]"));
+                    return Some(());
+                }
+                // Dashes stand under the key that they belong to, as Kubernetes' own YAML has them.
+                let column =
+                    if self.place == Place::AfterDash { self.column.saturating_add(2) } else { self.column };
+                for (index, Raw(value)) in elements.iter().enumerate() {
+                    self.entry(index == 0, column);
+                    self.out.push_str("- ");
+                    Value { out: &mut *self.out, column, depth, place: Place::AfterDash }.write(value)?;
+                }
             }
-            first = false;
+            b'"' => self.string(&json::read::<Cow<'_, str>>(json.as_bytes()).ok()?),
+            _ => self.scalar(format_args!("{json}")),
         }
-        if first {
-            self.scalar(format_args!("[]"));
-        }
-        Ok(())
+        Some(())
     }
 }
 

@@ -71,7 +71,7 @@ fn who_am_i() {
         {"userInfo":{"username":"alice","uid":"u","groups":["a","b"],"extra":{"k":["v"]}}}}"#;
     let user = parse_user(answer).unwrap();
     assert_eq!((user.name.as_str(), user.uid.as_str(), user.groups.len()), ("alice", "u", 2));
-    assert_eq!(user.extra["k"], ["v"]);
+    assert_eq!(user.extra.0, [("k".to_owned(), vec!["v".to_owned()])]);
     assert_eq!(parse_user(b"{}").map_err(|status| status.code), Err(503));
 }
 

@@ -1,0 +1,572 @@
+//! Reads JSON into structs, with the path of what does not fit.
+//!
+//! `derive(Deserialize)` makes a parser for every type, together half of the module that V8 compiles whole at start. Here
+//! serde_json's parser is there once and hands what it finds to a [`Read`] that knows its own fields; [`object`] writes one for a
+//! struct. Unknown fields are skipped, an optional field that is absent or `null` keeps its default (Go writes nil slices as
+//! `null`), and of a repeated field the last counts. Refuses fractions: nothing that is read here has them.
+
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// A value that has no parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scalar<'de> {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A string, copied only when it has escapes.
+    Text(Cow<'de, str>),
+}
+
+/// Why a scalar was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// Another kind of value is wanted.
+    Kind,
+    /// The kind is right and the value is not: why.
+    Value(String),
+}
+
+/// What takes the parts of a value that has some.
+pub enum Parts<'r, 'de> {
+    /// It takes scalars only.
+    Scalar,
+    /// It takes an object.
+    Object(&'r mut dyn Object<'de>),
+    /// It takes an array.
+    Array(&'r mut dyn Array<'de>),
+    /// It takes any value as its JSON.
+    Raw(&'r mut Raw<'de>),
+}
+
+/// Something that a JSON value can be read into, in place.
+pub trait Read<'de> {
+    /// What it takes, for messages: `a string`.
+    fn expected(&self) -> &'static str;
+
+    /// Takes a scalar.
+    fn scalar(&mut self, scalar: Scalar<'de>) -> Result<(), Unfit> {
+        let _ = scalar;
+        Err(Unfit::Kind)
+    }
+
+    /// What takes an object, an array or the JSON itself.
+    fn parts(&mut self) -> Parts<'_, 'de> {
+        Parts::Scalar
+    }
+}
+
+/// A field that is known.
+pub struct Field<'r, 'de> {
+    /// Takes its value.
+    pub target: &'r mut dyn Read<'de>,
+    /// Its place in [`Object::required`], if it has one.
+    pub required: Option<u32>,
+}
+
+/// Takes an object field by field.
+pub trait Object<'de> {
+    /// Fields that must be there, at most 32.
+    fn required(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Whether unknown fields are refused.
+    fn is_closed(&self) -> bool {
+        false
+    }
+
+    /// What takes the field of that name.
+    fn field(&mut self, name: &Cow<'de, str>) -> Option<Field<'_, 'de>>;
+}
+
+/// Takes an array element by element.
+pub trait Array<'de> {
+    /// Forgets what is there.
+    fn clear(&mut self);
+
+    /// Adds an element, to be read into.
+    fn element(&mut self) -> Option<&mut dyn Read<'de>>;
+}
+
+/// Where something did not fit, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Error {
+    /// Path of the value, such as `workspaces[3].latest_build`; empty for the whole.
+    pub path: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.problem)
+    }
+}
+
+/// Reads one JSON document, borrowing from it.
+///
+/// # Errors
+/// It is not UTF-8, not JSON, or does not fit.
+pub fn read<'de, T: Read<'de> + Default>(json: &'de [u8]) -> Result<T, Error> {
+    let mut value = T::default();
+    read_into(json, &mut value)?;
+    Ok(value)
+}
+
+/// As [`read`]; what was read before an error stays.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_into<'de>(json: &'de [u8], target: &mut dyn Read<'de>) -> Result<(), Error> {
+    // Checking the whole at once is cheaper than string by string: a third of the time of a long list.
+    let text = std::str::from_utf8(json)
+        .map_err(|_| Error { path: String::new(), problem: "is not UTF-8".to_owned() })?;
+    let mut path = String::new();
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let read = Target { target, optional: false, path: &mut path }.deserialize(&mut parser);
+    read.and_then(|()| parser.end()).map_err(|e| Error { path, problem: e.to_string() })
+}
+
+/// A place that the next value goes to.
+struct Target<'r, 'de> {
+    target: &'r mut dyn Read<'de>,
+    /// Whether `null` stands for the default that is there already.
+    optional: bool,
+    /// Grows from its end while an error makes its way out.
+    path: &'r mut String,
+}
+
+impl<'de> Target<'_, 'de> {
+    fn scalar<E: serde::de::Error>(self, scalar: Scalar<'de>) -> Result<(), E> {
+        let kind = match scalar {
+            Scalar::Null if self.optional => "",
+            Scalar::Null => "null",
+            Scalar::Boolean(_) => "boolean",
+            Scalar::Integer(_) => "integer",
+            Scalar::Text(_) => "string",
+        };
+        match self.target.scalar(scalar) {
+            Err(Unfit::Kind) if !kind.is_empty() => Err(self.unfit(kind)),
+            Err(Unfit::Value(why)) => Err(E::custom(why)),
+            _ => Ok(()),
+        }
+    }
+
+    fn unfit<E: serde::de::Error>(&self, kind: &str) -> E {
+        E::custom(format_args!("invalid type: {kind}, expected {}", self.target.expected()))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Target<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        if let Parts::Raw(raw) = self.target.parts() {
+            raw.0 = <&RawValue>::deserialize(deserializer)?.get();
+            return Ok(());
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+/// The next element of an array, added when it is there.
+struct Element<'r, 'de> {
+    array: &'r mut dyn Array<'de>,
+    path: &'r mut String,
+}
+
+impl<'de> DeserializeSeed<'de> for Element<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let Some(target) = self.array.element() else { return Err(D::Error::custom("too long")) };
+        Target { target, optional: false, path: self.path }.deserialize(deserializer)
+    }
+}
+
+/// The name of a field.
+struct Name<'de>(Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Borrow;
+        impl<'de> Visitor<'de> for Borrow {
+            type Value = Name<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+            fn visit_borrowed_str<E: serde::de::Error>(self, name: &'de str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Name<'de>, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Borrow)
+    }
+}
+
+/// Puts one more step before a path.
+fn within(path: &mut String, step: &str) {
+    if !path.is_empty() && !path.starts_with('[') {
+        path.insert(0, '.');
+    }
+    path.insert_str(0, step);
+}
+
+impl<'de> Visitor<'de> for Target<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.target.expected())
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+        self.scalar(Scalar::Null)
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<(), E> {
+        self.scalar(Scalar::Boolean(value))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
+        self.scalar(Scalar::Integer(value))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
+        match i64::try_from(value) {
+            Ok(value) => self.scalar(Scalar::Integer(value)),
+            Err(_) => Err(self.unfit("integer out of range")),
+        }
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
+        Err(self.unfit("fraction"))
+    }
+
+    fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<(), E> {
+        self.scalar(Scalar::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
+        self.scalar(Scalar::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<(), S::Error> {
+        let Parts::Array(array) = self.target.parts() else { return Err(self.unfit("sequence")) };
+        array.clear();
+        let mut index = 0_usize;
+        loop {
+            match seq.next_element_seed(Element { array: &mut *array, path: &mut *self.path }) {
+                Ok(Some(())) => index = index.saturating_add(1),
+                Ok(None) => return Ok(()),
+                Err(e) => {
+                    within(self.path, &format!("[{index}]"));
+                    return Err(e);
+                }
+            }
+        }
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        let Parts::Object(object) = self.target.parts() else { return Err(self.unfit("map")) };
+        let closed = object.is_closed();
+        let mut seen = 0_u32;
+        while let Some(Name(name)) = map.next_key()? {
+            let read = match object.field(&name) {
+                Some(Field { target, required }) => {
+                    seen |= required.map_or(0, |place| 1_u32.wrapping_shl(place));
+                    map.next_value_seed(Target {
+                        target,
+                        optional: required.is_none(),
+                        path: &mut *self.path,
+                    })
+                }
+                None if closed => Err(M::Error::custom(format_args!("unknown field `{name}`"))),
+                None => map.next_value::<IgnoredAny>().map(|_| ()),
+            };
+            if let Err(e) = read {
+                within(self.path, &name);
+                return Err(e);
+            }
+        }
+        for (place, name) in (0_u32..).zip(object.required()) {
+            if seen & 1_u32.wrapping_shl(place) == 0 {
+                return Err(M::Error::custom(format_args!("missing field `{name}`")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Any value as its JSON, to be passed on or read later. Empty where there was none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Raw<'de>(pub &'de str);
+
+impl<'de> Read<'de> for Raw<'de> {
+    fn expected(&self) -> &'static str {
+        "a value"
+    }
+    fn parts(&mut self) -> Parts<'_, 'de> {
+        Parts::Raw(self)
+    }
+}
+
+impl Read<'_> for bool {
+    fn expected(&self) -> &'static str {
+        "true or false"
+    }
+    fn scalar(&mut self, scalar: Scalar<'_>) -> Result<(), Unfit> {
+        let Scalar::Boolean(value) = scalar else { return Err(Unfit::Kind) };
+        *self = value;
+        Ok(())
+    }
+}
+
+macro_rules! whole_number {
+    ($($type:ty)*) => {$(
+        impl Read<'_> for $type {
+            fn expected(&self) -> &'static str {
+                "a whole number"
+            }
+            fn scalar(&mut self, scalar: Scalar<'_>) -> Result<(), Unfit> {
+                let Scalar::Integer(value) = scalar else { return Err(Unfit::Kind) };
+                *self = Self::try_from(value).map_err(|_| Unfit::Value(format!("{value} is out of range")))?;
+                Ok(())
+            }
+        }
+    )*};
+}
+
+whole_number!(i64 u64 u32);
+
+impl<'de> Read<'de> for Cow<'de, str> {
+    fn expected(&self) -> &'static str {
+        "a string"
+    }
+    fn scalar(&mut self, scalar: Scalar<'de>) -> Result<(), Unfit> {
+        let Scalar::Text(text) = scalar else { return Err(Unfit::Kind) };
+        *self = text;
+        Ok(())
+    }
+}
+
+impl Read<'_> for String {
+    fn expected(&self) -> &'static str {
+        "a string"
+    }
+    fn scalar(&mut self, scalar: Scalar<'_>) -> Result<(), Unfit> {
+        let Scalar::Text(text) = scalar else { return Err(Unfit::Kind) };
+        *self = text.into_owned();
+        Ok(())
+    }
+}
+
+impl<'de, T: Read<'de> + Default> Read<'de> for Option<T> {
+    fn expected(&self) -> &'static str {
+        self.as_ref().map_or("null", |value| value.expected())
+    }
+    fn scalar(&mut self, scalar: Scalar<'de>) -> Result<(), Unfit> {
+        if scalar == Scalar::Null {
+            *self = None;
+            return Ok(());
+        }
+        self.get_or_insert_default().scalar(scalar)
+    }
+    fn parts(&mut self) -> Parts<'_, 'de> {
+        self.get_or_insert_default().parts()
+    }
+}
+
+impl<'de, T: Read<'de> + Default> Read<'de> for Vec<T> {
+    fn expected(&self) -> &'static str {
+        "a sequence"
+    }
+    fn parts(&mut self) -> Parts<'_, 'de> {
+        Parts::Array(self)
+    }
+}
+
+impl<'de, T: Read<'de> + Default> Array<'de> for Vec<T> {
+    fn clear(&mut self) {
+        self.truncate(0);
+    }
+    fn element(&mut self) -> Option<&mut dyn Read<'de>> {
+        self.push(T::default());
+        self.last_mut().map(|element| element as &mut dyn Read<'de>)
+    }
+}
+
+/// An object's fields in their order, whatever their names; `N` is `String` or a `Cow`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fields<N, T>(pub Vec<(N, T)>);
+
+impl<N, T> Default for Fields<N, T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, N: From<Cow<'de, str>>, T: Read<'de> + Default> Read<'de> for Fields<N, T> {
+    fn expected(&self) -> &'static str {
+        "a map"
+    }
+    fn parts(&mut self) -> Parts<'_, 'de> {
+        Parts::Object(self)
+    }
+}
+
+impl<'de, N: From<Cow<'de, str>>, T: Read<'de> + Default> Object<'de> for Fields<N, T> {
+    fn field(&mut self, name: &Cow<'de, str>) -> Option<Field<'_, 'de>> {
+        self.0.push((name.clone().into(), T::default()));
+        let (_, value) = self.0.last_mut()?;
+        Some(Field { target: value, required: None })
+    }
+}
+
+/// `object!(Type<'de> { required } { optional })` reads a struct from an object. Every field is named, by its name in JSON or as
+/// `field as "name"`; `closed` at the end refuses fields that are unknown.
+macro_rules! object {
+    (@ $de:lifetime [$type:ty] {$($need:ident $(as $need_name:literal)?),*} {$($may:ident $(as $may_name:literal)?),*} $($closed:ident)?) => {
+        impl<$de> $crate::json::Read<$de> for $type {
+            fn expected(&self) -> &'static str {
+                "a map"
+            }
+            fn parts(&mut self) -> $crate::json::Parts<'_, $de> {
+                $crate::json::Parts::Object(self)
+            }
+        }
+        impl<$de> $crate::json::Object<$de> for $type {
+            fn required(&self) -> &'static [&'static str] {
+                &[$($crate::json::name!($need $($need_name)?)),*]
+            }
+            $($crate::json::name!(@ $closed);)?
+            fn field(&mut self, name: &std::borrow::Cow<$de, str>) -> Option<$crate::json::Field<'_, $de>> {
+                #[allow(non_camel_case_types, dead_code, reason = "the fields' own names; some objects require none")]
+                enum Place { $($need),* }
+                let Self { $($need,)* $($may,)* } = self;
+                Some(match &**name {
+                    $($crate::json::name!($need $($need_name)?) => {
+                        $crate::json::Field { target: $need, required: Some(Place::$need as u32) }
+                    })*
+                    $($crate::json::name!($may $($may_name)?) => $crate::json::Field { target: $may, required: None },)*
+                    _ => return None,
+                })
+            }
+        }
+    };
+    ($name:ident<$de:lifetime> $($fields:tt)*) => { $crate::json::object!(@ $de [$name<$de>] $($fields)*); };
+    ($name:ident $($fields:tt)*) => { $crate::json::object!(@ 'de [$name] $($fields)*); };
+}
+
+/// The name of a field in JSON.
+macro_rules! name {
+    (@ closed) => {
+        fn is_closed(&self) -> bool {
+            true
+        }
+    };
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident $name:literal) => {
+        $name
+    };
+}
+
+pub(crate) use {name, object};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Thing<'a> {
+        id: Cow<'a, str>,
+        size: Option<i64>,
+        parts: Vec<Part>,
+        rest: Raw<'a>,
+    }
+
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Part {
+        on: bool,
+        at: u32,
+    }
+
+    object!(Thing<'a> { id } { size, parts, rest as "the rest" });
+    object!(Part { on } { at } closed);
+
+    #[track_caller]
+    fn check(json: &str, expect: Result<Thing<'_>, &str>) {
+        let thing = read::<Thing<'_>>(json.as_bytes()).map_err(|e| e.to_string());
+        match (&thing, &expect) {
+            (Err(e), Err(expect)) => assert!(e.starts_with(expect), "{json}: {e}"),
+            _ => assert_eq!(thing.as_ref().ok(), expect.as_ref().ok(), "{json}: {thing:?}"),
+        }
+    }
+
+    #[test]
+    fn what_fits() {
+        let thing = |id| Thing { id: Cow::Borrowed(id), ..Thing::default() };
+        check(r#"{"id":"a"}"#, Ok(thing("a")));
+        check(r#" {"x":{"id":[1.5,{}]},"id":"a\n","size":null,"parts":null} "#, Ok(thing("a\n")));
+        check(r#"{"id":"a","id":"b","i\u0064":"c"}"#, Ok(thing("c")));
+        check(r#"{"id":"a","size":-7}"#, Ok(Thing { size: Some(-7), ..thing("a") }));
+        check(
+            r#"{"id":"a","the rest":{"b": 1.50}}"#,
+            Ok(Thing { rest: Raw(r#"{"b": 1.50}"#), ..thing("a") }),
+        );
+        let parts = vec![Part { on: true, at: 0 }, Part { on: false, at: 3 }];
+        check(
+            r#"{"id":"a","parts":[{}],"parts":[{"on":true},{"at":3,"on":false}]}"#,
+            Err("parts[0]: missing field `on`"),
+        );
+        check(
+            r#"{"id":"a","parts":[{"on":true,"at":null},{"at":3,"on":false}]}"#,
+            Ok(Thing { parts, ..thing("a") }),
+        );
+    }
+
+    #[test]
+    fn what_does_not() {
+        check("{}", Err("missing field `id`"));
+        check("[]", Err("invalid type: sequence, expected a map"));
+        check(r#"{"id":1}"#, Err("id: invalid type: integer, expected a string"));
+        check(r#"{"id":null}"#, Err("id: invalid type: null, expected a string"));
+        check(r#"{"id":"a","size":"1"}"#, Err("size: invalid type: string, expected a whole number"));
+        check(r#"{"id":"a","size":1.5}"#, Err("size: invalid type: fraction, expected a whole number"));
+        check(r#"{"id":"a","size":9223372036854775808}"#, Err("size: invalid type: integer out of range"));
+        check(r#"{"id":"a","size":{}}"#, Err("size: invalid type: map, expected a whole number"));
+        check(
+            r#"{"id":"a","parts":[{"on":true},{"on":true,"at":-1}]}"#,
+            Err("parts[1].at: -1 is out of range"),
+        );
+        check(r#"{"id":"a","parts":[{"on":true,"off":1}]}"#, Err("parts[0].off: unknown field `off`"));
+        check(r#"{"id":"a""#, Err("EOF"));
+        check(r#"{"id":"a"} x"#, Err("trailing characters"));
+        assert!(read::<Thing<'_>>(b"{\"id\":\"\xff\"}").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn fields_in_their_order(fields: Vec<(String, i64)>) {
+            let body: Vec<_> = fields.iter().map(|(k, v)| format!("{}:{v}", serde_json::to_string(k).unwrap())).collect();
+            let json = format!("{{{}}}", body.join(","));
+            let read: Fields<String, i64> = read(json.as_bytes()).unwrap();
+            prop_assert_eq!(read.0, fields);
+        }
+    }
+}
