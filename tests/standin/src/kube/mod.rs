@@ -8,6 +8,7 @@ mod impersonation;
 mod kinds;
 mod objects;
 mod openapi;
+mod protobuf;
 mod request;
 mod reviews;
 mod status;

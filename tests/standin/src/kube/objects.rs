@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::http::{HeaderMap, Request, Response, StatusCode, header};
+use axum::http::{Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use super::form::Form;
 use super::kinds::{GROUPS, KINDS, Kind};
 use super::request::Resource;
 use super::status::Status;
-use super::{json_answer, table, watch};
+use super::{json_answer, protobuf, table, watch};
 use crate::clock::Instant;
 use crate::config::Pod;
 use crate::query::{pairs, value};
@@ -192,7 +192,7 @@ pub(crate) async fn serve(
         "list" => Ok(list(store, &Selection::of(kind, resource, &query), form, &query)),
         "watch" => Ok(watch::stream(store, Selection::of(kind, resource, &query), form, &query)),
         "create" => {
-            let object = json_body(request, kind.kind).await?;
+            let object = read_body(request, kind.kind).await?;
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             if name.is_empty() {
                 let why = "Required value: name or generateName is required";
@@ -275,23 +275,26 @@ fn list(store: &Store, selection: &Selection, form: Form, query: &[(String, Stri
     json_answer(StatusCode::OK, &answer)
 }
 
-/// A request's JSON body, which should be of this kind.
-pub(crate) async fn json_body(request: Request<Body>, kind: &str) -> Result<Value, Status> {
-    if !is_json(request.headers()) {
-        return Err(Status::unsupported_media_type());
-    }
+/// A request's body, which should be of this kind: JSON, or the protobuf of kubectl's typed clients.
+pub(crate) async fn read_body(request: Request<Body>, kind: &str) -> Result<Value, Status> {
+    let content_type =
+        request.headers().get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
+    let content_type =
+        content_type.and_then(|text| text.split(';').next()).unwrap_or("application/json").trim();
+    let parse = match content_type {
+        "application/json" => {
+            |body: &[u8], _: &str| serde_json::from_slice(body).map_err(|error| error.to_string())
+        }
+        protobuf::CONTENT_TYPE => |body: &[u8], kind: &str| {
+            protobuf::decode(body, kind).ok_or_else(|| "provided data is not protobuf".into())
+        },
+        _ => return Err(Status::unsupported_media_type()),
+    };
     let body = body(request).await?;
-    serde_json::from_slice(&body).map_err(|error| {
-        let why = format!("couldn't get version/kind; json parse error: {error}");
+    parse(&body, kind).map_err(|why: String| {
+        let why = format!("couldn't get version/kind; json parse error: {why}");
         Status::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {why}"))
     })
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(content_type) = headers.get(header::CONTENT_TYPE) else { return true };
-    content_type
-        .to_str()
-        .is_ok_and(|text| text.split(';').next().is_some_and(|kind| kind.trim() == "application/json"))
 }
 
 async fn body(request: Request<Body>) -> Result<Bytes, Status> {

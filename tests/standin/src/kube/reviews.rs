@@ -9,7 +9,7 @@ use super::authentication::User;
 use super::authorization::Authorizer;
 use super::json_answer;
 use super::kinds::REVIEWS;
-use super::objects::json_body;
+use super::objects::read_body;
 use super::request::{Attributes, Resource, Target};
 use super::status::Status;
 use crate::clock::Instant;
@@ -64,7 +64,7 @@ pub(crate) async fn review(
     if request.method() != axum::http::Method::POST {
         return Err(Status::method_not_allowed());
     }
-    let mut body = json_body(request, kind).await?;
+    let mut body = read_body(request, kind).await?;
     if name == "selfsubjectreviews" {
         return Ok(json_answer(
             StatusCode::CREATED,
