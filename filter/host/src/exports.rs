@@ -49,6 +49,12 @@ pub(crate) extern "C" fn proxy_on_configure(context: u32, size: usize) -> u32 {
     vm::with(|vm| u32::from(vm.configure(context, size))).unwrap_or(0)
 }
 
+/// Time has passed.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_tick(context: u32) {
+    vm::with(|vm| vm.tick(context));
+}
+
 /// The headers of a request on one of our routes.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_request_headers(context: u32, _headers: u32, _end_of_stream: u32) -> u32 {

@@ -35,6 +35,7 @@ pub(crate) enum Buffer {
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(crate) enum Level {
+    Info = 2,
     Warn = 3,
     Error = 4,
     Critical = 5,
@@ -45,6 +46,9 @@ pub(crate) enum Level {
 unsafe extern "C" {
     fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    fn proxy_get_shared_data(key: *const u8, key_size: usize, data: *mut *mut u8, size: *mut usize, cas: *mut u32) -> u32;
+    fn proxy_set_shared_data(key: *const u8, key_size: usize, value: *const u8, value_size: usize, cas: u32) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_add_header_map_value(map: u32, key: *const u8, key_size: usize, value: *const u8, value_size: usize) -> u32;
@@ -109,6 +113,27 @@ pub(crate) fn now() -> i64 {
     // SAFETY: the host writes one u64.
     let status = unsafe { proxy_get_current_time_nanoseconds(&raw mut nanoseconds) };
     if status == 0 { i64::try_from(nanoseconds / 1_000_000).unwrap_or(0) } else { 0 }
+}
+
+/// Asks for `proxy_on_tick` every `period` milliseconds; 0 stops it.
+pub(crate) fn set_tick_period(period: u32) -> HostResult<()> {
+    // SAFETY: no pointers.
+    check(unsafe { proxy_set_tick_period_milliseconds(period) })
+}
+
+/// Whether a key has been set in the data that all workers share. It outlives their VMs.
+pub(crate) fn has_shared(key: &str) -> bool {
+    let (mut data, mut size, mut cas) = (null_mut(), 0usize, 0u32);
+    // SAFETY: pointer and length of a live string; the host writes a pointer to a block from `proxy_on_memory_allocate`, its size and a number.
+    let status = unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), &raw mut data, &raw mut size, &raw mut cas) };
+    drop(take(data, size));
+    status == 0
+}
+
+/// Sets a key in the data that all workers share.
+pub(crate) fn set_shared(key: &str) -> HostResult<()> {
+    // SAFETY: pointers and lengths of live blocks; the host only reads. 0 sets it whatever it was.
+    check(unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), b"1".as_ptr(), 1, 0) })
 }
 
 /// Makes the calls that follow act on another context. Fails when that context has gone (the client left).

@@ -12,6 +12,9 @@ macro_rules! absent {
 absent! {
     proxy_log(u32, *const u8, usize);
     proxy_get_current_time_nanoseconds(*mut u64);
+    proxy_set_tick_period_milliseconds(u32);
+    proxy_get_shared_data(*const u8, usize, *mut *mut u8, *mut usize, *mut u32);
+    proxy_set_shared_data(*const u8, usize, *const u8, usize, u32);
     proxy_set_effective_context(u32);
     proxy_get_header_map_pairs(u32, *mut *mut u8, *mut usize);
     proxy_add_header_map_value(u32, *const u8, usize, *const u8, usize);

@@ -24,6 +24,13 @@ pub(crate) fn with<T>(callback: impl FnOnce(&mut Vm) -> T) -> Option<T> {
 /// Request header that marks an exchange as answered by the filter; clients cannot send it (see `envoy/front.yaml`).
 const ANSWERED: &str = "x-coder-kube-answered";
 
+/// Shared data: a worker has taken it on to find out what Coder's tokens allow, and to say so in the log. Two that come at the same moment
+/// say it twice, which does no harm.
+const CREDENTIALS_CHECK: &str = "coder-kube-filter.v1.credentials-check";
+/// Milliseconds until Coder is first asked what its tokens allow, and between tries.
+const FIRST_CHECK: u32 = 1_000;
+const NEXT_CHECK: u32 = 30_000;
+
 /// A context identifier of the host.
 type ContextId = u32;
 
@@ -45,6 +52,8 @@ pub(crate) struct Vm {
     work: BTreeMap<ContextId, Exchange>,
     /// Callouts on their way, by the host's token: the stream and the call it answers.
     callouts: BTreeMap<u32, (ContextId, CallId)>,
+    /// This worker has taken on the check of Coder's tokens.
+    checks_credentials: bool,
 }
 
 impl Vm {
@@ -54,6 +63,7 @@ impl Vm {
             streams: BTreeMap::new(),
             work: BTreeMap::new(),
             callouts: BTreeMap::new(),
+            checks_credentials: false,
         }
     }
 
@@ -74,6 +84,8 @@ impl Vm {
         match parsed {
             Ok(config) => {
                 self.plugins.insert(root, Some(Filter::new(config)));
+                // Without a tick the check is not made, and nothing else depends on it.
+                let _ = host::set_tick_period(FIRST_CHECK);
                 true
             }
             Err(message) => {
@@ -81,6 +93,23 @@ impl Vm {
                 false
             }
         }
+    }
+
+    /// Asks Coder what its tokens allow, if no other worker does.
+    pub(crate) fn tick(&mut self, root: ContextId) {
+        let Some(filter) = self.plugins.get(&root).cloned().flatten() else { return };
+        if !self.checks_credentials {
+            if host::has_shared(CREDENTIALS_CHECK) || host::set_shared(CREDENTIALS_CHECK).is_err() {
+                let _ = host::set_tick_period(0);
+                return;
+            }
+            self.checks_credentials = true;
+        }
+        let _ = host::set_tick_period(NEXT_CHECK);
+        let mut exchange = filter.check_credentials(host::now());
+        let step = exchange.advance();
+        // An exchange of the plugin's own has no stream; its reply goes to the log.
+        self.carry_out(root, root, exchange, step);
     }
 
     /// The headers of a request. `true` lets it go on to its route's cluster.
@@ -152,6 +181,7 @@ impl Vm {
         let mut steps = VecDeque::from([step]);
         while let Some(step) = steps.pop_front() {
             match step {
+                Step::Reply(reply) if context == root => return report(&reply),
                 Step::Reply(reply) => return send(context, &reply),
                 Step::Wait => {}
                 Step::Call(calls) => {
@@ -186,6 +216,17 @@ fn answer(body_size: usize) -> Outcome {
     let mut answer = Answer { status: 0, headers, body };
     answer.status = answer.header(":status").and_then(|status| status.parse().ok()).ok_or(Lost::Unknown)?;
     Ok(answer)
+}
+
+/// Says in the log what Coder's tokens allow. What could not be found out is asked again at the next tick.
+fn report(reply: &Reply) {
+    if reply.status != 503 {
+        let _ = host::set_tick_period(0);
+    }
+    let level = if reply.status == 200 { Level::Info } else { Level::Warn };
+    for line in String::from_utf8_lossy(&reply.body).lines() {
+        host::log(level, line);
+    }
 }
 
 /// Answers a stream, which may have gone: then there is nobody to tell.

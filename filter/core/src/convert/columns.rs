@@ -53,7 +53,9 @@ fn workspace_cells(row: &mut Row<'_>, object: &CoderWorkspace<'_>, now: Millis) 
     row.string(&status.latest_build_status);
     row.string(holds(&status.conditions, "Ready"));
     row.boolean(status.outdated);
-    ago(row, status.last_used_at, now);
+    // Rounded down, it may lie before the workspace was made.
+    let made = object.metadata.creation_timestamp;
+    ago(row, status.last_used_at.map(|used| made.map_or(used, |made| used.max(made))), now);
     ago(row, object.metadata.creation_timestamp, now);
     row.string(&status.owner_name);
     row.string(&status.organization_name);

@@ -63,8 +63,7 @@ pub fn workspace<'a>(
             latest_build: latest_build(build),
             auto_shutdown: shown(build.deadline),
             next_start_at: shown(w.next_start_at),
-            // Never before it was made, for all the rounding.
-            last_used_at: shown(w.last_used_at).map(|moment| moment.floor(LAST_USED_STEP).max(w.created_at)),
+            last_used_at: shown(w.last_used_at).map(|moment| moment.floor(LAST_USED_STEP)),
             dormant_at: shown(w.dormant_at),
             deleting_at: shown(w.deleting_at),
             outdated: w.outdated,

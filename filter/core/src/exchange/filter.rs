@@ -6,7 +6,7 @@ use super::context::Cx;
 use super::port::Port;
 use super::reply::Reply;
 use super::request::Request;
-use super::{Exchange, serve};
+use super::{Exchange, credentials, serve};
 use crate::config::Config;
 use crate::kube::authorization::Decision;
 use crate::kube::status::Status;
@@ -49,6 +49,12 @@ impl Filter {
             parameters: Cache::new(BUILDS_LIFETIME, REMEMBERED_BUILDS),
             config,
         })
+    }
+
+    /// Asks every Coder what the token that Envoy adds allows. The reply is for the log: 200 all is well, 403 it does not allow enough, 503 to be asked again.
+    pub fn check_credentials(self: &Rc<Self>, now: Millis) -> Exchange {
+        let port = Rc::new(Port::new(now, now.saturating_add(self.config.limits.request_timeout())));
+        Exchange::new(port.clone(), credentials::check(Cx::new(self.clone(), port)))
     }
 
     /// Takes a request in. `in_work` is how many exchanges this worker has under way.

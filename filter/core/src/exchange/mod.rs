@@ -9,6 +9,7 @@ mod cache;
 mod caller;
 mod collection;
 mod context;
+mod credentials;
 mod discovery;
 mod filter;
 mod openapi;
