@@ -1,0 +1,7 @@
+//! The stand-in's own suite: what it answers, asked over its own listeners.
+
+mod common;
+mod faults;
+mod kube;
+mod templates;
+mod workspaces;
