@@ -44,39 +44,51 @@ pub(super) fn page<T: Object>(
     cx: &Cx,
     accepted: &Accepted,
     options: &ListOptions,
-    mut objects: Vec<Listed<T>>,
+    objects: &[Listed<T>],
 ) -> Result<Reply, Status> {
-    fn place<'m>(meta: &'m ObjectMeta<'_>) -> (&'m str, &'m str) {
-        (&meta.namespace, &meta.name)
-    }
-    objects.sort_by(|a, b| place(a.object.metadata()).cmp(&place(b.object.metadata())));
-    let newest = objects.iter().fold(cx.now(), |newest, listed| newest.max(listed.newest));
-
-    let token = options.continue_token.as_ref();
-    let start = token.map_or(0, |token| {
-        objects.partition_point(|listed| {
-            let (namespace, name) = place(listed.object.metadata());
-            !token.is_before(namespace, name)
-        })
+    let places = objects.iter().enumerate().map(|(index, listed)| {
+        let ObjectMeta { namespace, name, .. } = listed.object.metadata();
+        Place { namespace, name, newest: listed.newest, index }
     });
-    let rest = objects.get(start..).unwrap_or_default();
-    let limit = options.limit.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
-    let (shown, left) = rest.split_at_checked(limit.unwrap_or(rest.len())).unwrap_or((rest, &[]));
-
-    let version = token.map_or_else(|| list_resource_version(newest, []), |token| token.resource_version);
-    let mut meta = ListMeta { resource_version: version, continue_token: None, remaining_item_count: None };
-    if let (Some(last), false) = (shown.last(), left.is_empty()) {
-        let (namespace, name) = place(last.object.metadata());
-        let token = ContinueToken { resource_version: version, namespace: namespace.to_owned(), name: name.to_owned() };
-        meta.continue_token = Some(token.encode());
-        if !options.has_selector() {
-            meta.remaining_item_count = u64::try_from(left.len()).ok();
-        }
-    }
+    let (shown, meta) = cut(cx, options, places.collect());
     let guess = shown.len().saturating_mul(2048).saturating_add(1024);
     let mut writer = ListWriter::new::<T>(accepted.form, &meta, cx.now(), Vec::with_capacity(guess))?;
-    for listed in shown {
+    for listed in shown.iter().filter_map(|place| objects.get(place.index)) {
         writer.push(&listed.object, |hash| resource_version(listed.newest, hash))?;
     }
     Ok(Reply::new(200, accepted.encoding.content_type(), encode(writer.finish(), accepted)))
+}
+
+/// An object in a list, whatever its kind.
+struct Place<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    newest: Millis,
+    /// Where the object itself is.
+    index: usize,
+}
+
+/// Sorts, and keeps what is on the page.
+fn cut<'a>(cx: &Cx, options: &ListOptions, mut places: Vec<Place<'a>>) -> (Vec<Place<'a>>, ListMeta) {
+    places.sort_unstable_by(|a, b| (a.namespace, a.name, a.index).cmp(&(b.namespace, b.name, b.index)));
+    let newest = places.iter().fold(cx.now(), |newest, place| newest.max(place.newest));
+    let token = options.continue_token.as_ref();
+    if let Some(token) = token {
+        let start = places.partition_point(|place| !token.is_before(place.namespace, place.name));
+        places.drain(..start.min(places.len()));
+    }
+    let limit = options.limit.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
+    let left = places.len().saturating_sub(limit.unwrap_or(usize::MAX));
+    places.truncate(limit.unwrap_or(usize::MAX));
+
+    let version = token.map_or_else(|| list_resource_version(newest, []), |token| token.resource_version);
+    let mut meta = ListMeta { resource_version: version, continue_token: None, remaining_item_count: None };
+    if let (Some(last), true) = (places.last(), left > 0) {
+        let (namespace, name) = (last.namespace.to_owned(), last.name.to_owned());
+        meta.continue_token = Some(ContinueToken { resource_version: version, namespace, name }.encode());
+        if !options.has_selector() {
+            meta.remaining_item_count = u64::try_from(left).ok();
+        }
+    }
+    (places, meta)
 }

@@ -5,7 +5,6 @@
 
 use crate::time::Millis;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -83,7 +82,7 @@ pub struct Port {
     deadline: Millis,
     next: Cell<CallId>,
     outbox: RefCell<Vec<(CallId, Call)>>,
-    outcomes: RefCell<BTreeMap<CallId, Outcome>>,
+    outcomes: RefCell<Vec<(CallId, Outcome)>>,
 }
 
 impl Port {
@@ -104,7 +103,7 @@ impl Port {
         self.next.set(id.wrapping_add(1));
         let left = u32::try_from(self.deadline.saturating_sub(self.now())).unwrap_or(0);
         if left == 0 {
-            self.outcomes.borrow_mut().insert(id, Err(Lost::NotSent));
+            self.hand_in(id, Err(Lost::NotSent));
         } else {
             call.timeout_ms = call.timeout_ms.min(left);
             self.outbox.borrow_mut().push((id, call));
@@ -117,7 +116,7 @@ impl Port {
     }
 
     pub(super) fn hand_in(&self, id: CallId, outcome: Outcome) {
-        self.outcomes.borrow_mut().insert(id, outcome);
+        self.outcomes.borrow_mut().push((id, outcome));
     }
 
     pub(super) fn drain(&self) -> Vec<(CallId, Call)> {
@@ -135,8 +134,9 @@ impl Future for Pending<'_> {
     type Output = Outcome;
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Outcome> {
-        match self.port.outcomes.borrow_mut().remove(&self.id) {
-            Some(outcome) => Poll::Ready(outcome),
+        let mut outcomes = self.port.outcomes.borrow_mut();
+        match outcomes.iter().position(|(id, _)| *id == self.id) {
+            Some(place) => Poll::Ready(outcomes.swap_remove(place).1),
             None => Poll::Pending,
         }
     }

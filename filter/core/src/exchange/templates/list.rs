@@ -19,7 +19,6 @@ use crate::kube::negotiation::Accepted;
 use crate::kube::query::Query;
 use crate::kube::selectors::{FieldSelector, LabelSelector};
 use crate::kube::status::Status;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Unsuccessful jobs that are asked for, newest first, in each organization.
 const JOBS: u64 = 200;
@@ -29,7 +28,7 @@ struct Reading<'a> {
     plane: &'a ControlPlane,
     templates: [Vec<u8>; 2],
     /// Unsuccessful jobs by organization; none where Coder does not show them to us.
-    jobs: BTreeMap<String, Option<Vec<u8>>>,
+    jobs: Vec<(String, Option<Vec<u8>>)>,
 }
 
 /// Answers with the templates of these Coders; none is an empty list.
@@ -63,7 +62,8 @@ pub(in crate::exchange) async fn list(
     let mut objects: Vec<Listed<CoderTemplate<'_>>> = Vec::new();
     for (plane, templates, jobs) in &parsed {
         for template in templates {
-            let jobs = jobs.get(template.organization_name.as_str()).and_then(Option::as_deref);
+            let jobs = jobs.iter().find(|(name, _)| *name == template.organization_name.as_str());
+            let jobs = jobs.and_then(|(_, jobs)| jobs.as_deref());
             let import = Import::from_jobs(template, jobs);
             let Some(object) = convert::template(template, &plane.namespace, import) else { continue };
             if template_matches(&object, &options.label_selector, &options.field_selector) {
@@ -71,7 +71,7 @@ pub(in crate::exchange) async fn list(
             }
         }
     }
-    page(cx, accepted, &options, objects)
+    page(cx, accepted, &options, &objects)
 }
 
 /// What Coder can filter by itself: the organization.
@@ -94,11 +94,16 @@ async fn receive(plane: &ControlPlane, search: &TemplateQuery, pending: Pending<
     }
 }
 
-fn organizations(plane: &ControlPlane, bodies: &[Vec<u8>; 2]) -> Result<BTreeSet<String>, Status> {
-    let mut names = BTreeSet::new();
+/// The organizations that occur, each once.
+fn organizations(plane: &ControlPlane, bodies: &[Vec<u8>; 2]) -> Result<Vec<String>, Status> {
+    let mut names: Vec<String> = Vec::new();
     for body in bodies {
         let templates: Vec<Template<'_>> = coder::parse(body).map_err(|_| garbage(&plane.namespace, ""))?;
-        names.extend(templates.iter().map(|template| template.organization_name.as_str().to_owned()));
+        for template in &templates {
+            if !names.iter().any(|name| *name == template.organization_name.as_str()) {
+                names.push(template.organization_name.as_str().to_owned());
+            }
+        }
     }
     Ok(names)
 }
@@ -106,8 +111,8 @@ fn organizations(plane: &ControlPlane, bodies: &[Vec<u8>; 2]) -> Result<BTreeSet
 async fn unsuccessful_jobs(
     cx: &Cx,
     plane: &ControlPlane,
-    organizations: BTreeSet<String>,
-) -> Result<BTreeMap<String, Option<Vec<u8>>>, Status> {
+    organizations: Vec<String>,
+) -> Result<Vec<(String, Option<Vec<u8>>)>, Status> {
     let asked: Vec<_> = organizations
         .into_iter()
         .map(|name| {
@@ -115,14 +120,14 @@ async fn unsuccessful_jobs(
             (name, pending)
         })
         .collect();
-    let mut jobs = BTreeMap::new();
+    let mut jobs = Vec::with_capacity(asked.len());
     for (name, pending) in asked {
         let body = match settled(Intent::Read, pending).await {
             Ok(answer) => Some(answer.body),
             Err(e) if matches!(e.class, Class::NotFound | Class::Forbidden) => None,
             Err(e) => return Err(failed(&e, &plane.namespace, "")),
         };
-        jobs.insert(name, body);
+        jobs.push((name, body));
     }
     Ok(jobs)
 }
@@ -135,7 +140,7 @@ fn templates<'a>(reading: &'a Reading<'_>) -> Result<Vec<Template<'a>>, Status> 
     Ok(all)
 }
 
-type Jobs<'a> = BTreeMap<&'a str, Option<Vec<ProvisionerJob<'a>>>>;
+type Jobs<'a> = Vec<(&'a str, Option<Vec<ProvisionerJob<'a>>>)>;
 
 fn jobs<'a>(reading: &'a Reading<'_>) -> Result<Jobs<'a>, Status> {
     let parse = |body: &'a Vec<u8>| coder::parse(body).map_err(|_| garbage(&reading.plane.namespace, ""));

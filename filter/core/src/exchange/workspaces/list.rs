@@ -39,7 +39,7 @@ pub(in crate::exchange) async fn list(
     let options = ListOptions::parse(query, WORKSPACE_FIELDS)?;
     check_version(cx, &options)?;
     let Some(search) = push_down(&options.label_selector, &options.field_selector) else {
-        return page::<CoderWorkspace<'_>>(cx, accepted, &options, Vec::new());
+        return page::<CoderWorkspace<'_>>(cx, accepted, &options, &[]);
     };
     // All Coders are asked before the first is waited for.
     let first_pages: Vec<_> = planes.iter().map(|plane| ask(cx, plane, &search, 0)).collect();
@@ -56,7 +56,7 @@ pub(in crate::exchange) async fn list(
             for ((plane, _), pages) in readings.iter().zip(&lists) {
                 select(plane, pages, &options, &mut objects);
             }
-            return page(cx, accepted, &options, objects);
+            return page(cx, accepted, &options, &objects);
         };
         let Some((plane, pages)) = readings.get_mut(index) else { continue };
         match missing {
@@ -128,8 +128,11 @@ fn missing(pages: &[WorkspaceList<'_>]) -> Option<Missing> {
         // One answer is one state of Coder's.
         [_] => read == last.count,
         pages => {
-            let ids = pages.iter().flat_map(|page| &page.workspaces).map(|workspace| workspace.id.as_str());
-            u64::try_from(ids.collect::<BTreeSet<_>>().len()) == Ok(last.count)
+            let mut ids = BTreeSet::new();
+            for workspace in pages.iter().flat_map(|page| &page.workspaces) {
+                ids.insert(workspace.id.as_str());
+            }
+            u64::try_from(ids.len()) == Ok(last.count)
         }
     };
     (!whole).then_some(Missing::Some)
