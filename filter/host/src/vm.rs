@@ -4,10 +4,11 @@
 //! when the client leaves, and would never tell. So a table leads from the callout's token to the exchange that waits for it.
 
 use crate::host::{self, Buffer, HeaderMap, Level};
+use crate::table::Table;
 use coder_kube_core::config::Config;
 use coder_kube_core::exchange::{Answer, Call, CallId, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 thread_local! {
@@ -45,13 +46,13 @@ struct Stream {
 
 /// See the module.
 pub(crate) struct Vm {
-    plugins: BTreeMap<ContextId, Option<Rc<Filter>>>,
+    plugins: Table<Option<Rc<Filter>>>,
     /// Streams of requests.
-    streams: BTreeMap<ContextId, Stream>,
+    streams: Table<Stream>,
     /// Exchanges in work, by their stream.
-    work: BTreeMap<ContextId, Exchange>,
+    work: Table<Exchange>,
     /// Callouts on their way, by the host's token: the stream and the call it answers.
-    callouts: BTreeMap<u32, (ContextId, CallId)>,
+    callouts: Table<(ContextId, CallId)>,
     /// This worker has taken on the check of Coder's tokens.
     checks_credentials: bool,
 }
@@ -59,10 +60,10 @@ pub(crate) struct Vm {
 impl Vm {
     const fn new() -> Self {
         Self {
-            plugins: BTreeMap::new(),
-            streams: BTreeMap::new(),
-            work: BTreeMap::new(),
-            callouts: BTreeMap::new(),
+            plugins: Table::new(),
+            streams: Table::new(),
+            work: Table::new(),
+            callouts: Table::new(),
             checks_credentials: false,
         }
     }
@@ -97,7 +98,7 @@ impl Vm {
 
     /// Asks Coder what its tokens allow, if no other worker does.
     pub(crate) fn tick(&mut self, root: ContextId) {
-        let Some(filter) = self.plugins.get(&root).cloned().flatten() else { return };
+        let Some(filter) = self.plugins.get(root).cloned().flatten() else { return };
         if !self.checks_credentials {
             if host::has_shared(CREDENTIALS_CHECK) || host::set_shared(CREDENTIALS_CHECK).is_err() {
                 let _ = host::set_tick_period(0);
@@ -115,7 +116,7 @@ impl Vm {
     /// The headers of a request. `true` lets it go on to its route's cluster.
     pub(crate) fn request(&mut self, context: ContextId) -> bool {
         let forwarded = self.receive(context);
-        if let Some(stream) = self.streams.get_mut(&context) {
+        if let Some(stream) = self.streams.get_mut(context) {
             stream.forwarded = forwarded;
         }
         forwarded
@@ -124,12 +125,12 @@ impl Vm {
     /// Whether a part of a request that follows its headers goes on. What is ours must not: letting it pass would send the headers
     /// on as well.
     pub(crate) fn goes_on(&self, context: ContextId) -> bool {
-        self.streams.get(&context).is_some_and(|stream| stream.forwarded)
+        self.streams.get(context).is_some_and(|stream| stream.forwarded)
     }
 
     fn receive(&mut self, context: ContextId) -> bool {
-        let root = self.streams.get(&context).copied().unwrap_or_default().root;
-        let filter = self.plugins.get(&root).cloned().flatten();
+        let root = self.streams.get(context).copied().unwrap_or_default().root;
+        let filter = self.plugins.get(root).cloned().flatten();
         let (Some(filter), Ok(headers)) = (filter, host::headers(HeaderMap::Request)) else {
             let _ = host::send_local_response(503, &[], b"");
             return false;
@@ -162,8 +163,8 @@ impl Vm {
 
     /// A callout's answer, or its failure.
     pub(crate) fn call_response(&mut self, root: ContextId, token: u32, answered: bool, body_size: usize) {
-        let Some((context, call)) = self.callouts.remove(&token) else { return };
-        let Some(mut exchange) = self.work.remove(&context) else { return };
+        let Some((context, call)) = self.callouts.remove(token) else { return };
+        let Some(mut exchange) = self.work.remove(context) else { return };
         let outcome = if answered { answer(body_size) } else { Err(Lost::Unknown) };
         let step = exchange.resume(call, outcome, host::now());
         self.carry_out(root, context, exchange, step);
@@ -171,9 +172,9 @@ impl Vm {
 
     /// A stream (or, when Envoy stops, a plugin) ends.
     pub(crate) fn delete(&mut self, context: ContextId) {
-        self.streams.remove(&context);
-        self.work.remove(&context);
-        self.plugins.remove(&context);
+        self.streams.remove(context);
+        self.work.remove(context);
+        self.plugins.remove(context);
     }
 
     /// Does what the exchange asks for, and keeps it for as long as it waits.

@@ -3,27 +3,33 @@
 //! Bounded in number and age, one for each worker. Keys may hold credentials, so nothing of it is ever printed.
 
 use crate::time::Millis;
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+/// When each expires, and its value. The map does not know the values' type, so that its code is there once.
+type Entries = BTreeMap<Vec<u8>, (Millis, Box<dyn Any>)>;
 
 /// See the module.
 pub(super) struct Cache<V> {
-    entries: RefCell<BTreeMap<Vec<u8>, (Millis, V)>>,
+    entries: RefCell<Entries>,
     lifetime: Millis,
     capacity: usize,
+    values: PhantomData<V>,
 }
 
-impl<V: Clone> Cache<V> {
+impl<V: Clone + 'static> Cache<V> {
     /// Keeps at most `capacity` entries, each for `lifetime` milliseconds.
     pub(super) fn new(lifetime: Millis, capacity: usize) -> Self {
-        Self { entries: RefCell::default(), lifetime, capacity }
+        Self { entries: RefCell::default(), lifetime, capacity, values: PhantomData }
     }
 
     /// What is known under `key`, unless it has expired.
     pub(super) fn get(&self, key: &[u8], now: Millis) -> Option<V> {
         let entries = self.entries.borrow();
         let (expires, value) = entries.get(key)?;
-        (now < *expires).then(|| value.clone())
+        if now < *expires { value.downcast_ref().cloned() } else { None }
     }
 
     /// Remembers `value`. Where the cache is full, what has expired goes first, then everything: a caller who fills it with names of his
@@ -32,6 +38,10 @@ impl<V: Clone> Cache<V> {
         if self.lifetime == 0 {
             return;
         }
+        self.put_any(key, Box::new(value), now);
+    }
+
+    fn put_any(&self, key: Vec<u8>, value: Box<dyn Any>, now: Millis) {
         let mut entries = self.entries.borrow_mut();
         if entries.len() >= self.capacity {
             entries.retain(|_, (expires, _)| now < *expires);
