@@ -57,8 +57,9 @@ pub fn same(what: &str, through: &Response, direct: &Response) {
 }
 
 /// Headers that Envoy, the connection or the moment decide: absent from the comparison.
-const VARYING: [&str; 9] = [
+const VARYING: [&str; 10] = [
     "date",
+    "expires",
     "audit-id",
     "server",
     "x-envoy-upstream-service-time",

@@ -51,7 +51,12 @@ async fn send_all(endpoint: &Endpoint, requests: &[Request]) -> Result<Vec<(Head
     if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err("the server did not choose h2".into());
     }
-    let (mut client, connection) = h2::client::handshake(tls).await?;
+    let (mut client, connection) = h2::client::Builder::new()
+        // Bodies are read one after the other: no stream may wait for another's to be read.
+        .initial_connection_window_size(1 << 30)
+        .initial_window_size(1 << 26)
+        .handshake::<_, Bytes>(tls)
+        .await?;
     let driver = tokio::spawn(async move {
         // An error of the connection also reaches every stream that is still open.
         drop(connection.await);

@@ -324,5 +324,7 @@ fn kubectl_explains_the_fields() {
         assert!(recursive.ok().contains(word), "{word} is missing: {}", recursive.stdout);
     }
     assert!(kubectl.run("explain cws.spec.nope").fails().contains("nope"));
-    kubectl.run("explain pods.spec").ok();
+    if lab.is_real("an OpenAPI document of Pods") {
+        kubectl.run("explain pods.spec").ok();
+    }
 }
