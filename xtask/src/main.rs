@@ -1,8 +1,9 @@
-//! The developer commands: `cargo xtask build`, `lab`, `demo`, `test`.
+//! The developer commands: `cargo xtask build`, `lab`, `demo`, `test`, `bench`.
 //!
 //! Each does all its own set-up on a fresh Linux machine, keeps what it fetches and builds in a cache outside the
 //! checkout, listens on loopback alone, and leaves nothing running that it was not asked to leave.
 
+mod bench;
 mod command;
 mod demo;
 mod lab;
@@ -36,6 +37,8 @@ enum Command {
     Demo(demo::Demo),
     /// Run every check and test
     Test(test::Test),
+    /// Measure the filter against Envoy passing the same bytes on
+    Bench(bench::Bench),
 }
 
 fn main() -> std::process::ExitCode {
@@ -45,6 +48,7 @@ fn main() -> std::process::ExitCode {
         Command::Lab(command) => lab::run(&command),
         Command::Demo(demo) => demo::run(&demo),
         Command::Test(test) => test::run(&test),
+        Command::Bench(bench) => bench::run(&bench),
     });
     match outcome {
         Ok(()) => std::process::ExitCode::SUCCESS,

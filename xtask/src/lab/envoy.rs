@@ -43,9 +43,9 @@ pub(crate) struct Running {
 }
 
 /// A shipped configuration with the lab's places in it.
-struct Rendered {
-    config: PathBuf,
-    access_log: PathBuf,
+pub(crate) struct Rendered {
+    pub(crate) config: PathBuf,
+    pub(crate) access_log: PathBuf,
     token_file: PathBuf,
 }
 
@@ -54,20 +54,25 @@ pub(crate) fn start(program: &Path, name: &str, place: &Place) -> Result<Running
     step("Envoy with the module", |step| {
         let (port, admin, probes) = (ports::free()?, ports::free()?, ports::free()?);
         let Rendered { config, access_log, token_file } = render(name, place, port, admin, probes)?;
-        let mut envoy = Command::new(program);
-        envoy.current_dir(place.lab).arg("--config-path").arg(&config);
-        envoy.args(["--disable-hot-restart", "--concurrency", "2"]);
-        envoy.args(["--log-level", "warning", "--component-log-level", "wasm:info"]);
         let address = format!("https://127.0.0.1:{port}");
         let server =
             process::Server { lab: place.lab, name: "envoy", address: address.clone(), temporary: None };
-        let pid = server.start(&mut envoy)?;
+        let pid = server.start(&mut command(program, place.lab, &config))?;
         let ready = format!("http://127.0.0.1:{admin}/ready");
         process::wait(place.lab, "envoy", step, Duration::from_secs(30), || {
             ports::answers(admin) && ureq::get(&ready).call().is_ok()
         })?;
         Ok((Running { pid, port, admin, probes, config, access_log, token_file }, address))
     })
+}
+
+/// Envoy as every lab runs it.
+pub(crate) fn command(program: &Path, lab: &Path, config: &Path) -> Command {
+    let mut envoy = Command::new(program);
+    envoy.current_dir(lab).arg("--config-path").arg(config);
+    envoy.args(["--disable-hot-restart", "--concurrency", "2"]);
+    envoy.args(["--log-level", "warning", "--component-log-level", "wasm:info"]);
+    envoy
 }
 
 /// Lets Envoy judge a configuration without starting it.
@@ -78,7 +83,8 @@ pub(crate) fn validate(program: &Path, name: &str, place: &Place) -> Result<()> 
     output(&mut envoy).map(drop)
 }
 
-fn render(name: &str, place: &Place, port: u16, admin: u16, probes: u16) -> Result<Rendered> {
+/// Writes a shipped configuration, its secret and its token into the lab.
+pub(crate) fn render(name: &str, place: &Place, port: u16, admin: u16, probes: u16) -> Result<Rendered> {
     let folder = place.lab.join("envoy");
     let token_folder = folder.join("coder-token");
     fs::create_dir_all(&token_folder)?;

@@ -4,10 +4,10 @@
 mod coder;
 mod commands;
 mod environment;
-mod envoy;
+pub(crate) mod envoy;
 mod kube;
-mod pki;
-mod ports;
+pub(crate) mod pki;
+pub(crate) mod ports;
 pub(crate) mod process;
 mod programs;
 mod seed;

@@ -117,15 +117,24 @@ pub(crate) fn all(lab: &Path) -> Vec<(String, Record)> {
 /// Stops every server of the lab: SIGTERM to all at once, SIGKILL to those that are still there after a while. Does
 /// nothing for those that have gone.
 pub(crate) fn stop_all(lab: &Path) -> Result<()> {
-    let all = all(lab);
-    for (_, record) in all.iter().filter(|(_, record)| record.alive()) {
+    stop_these(lab, &all(lab))
+}
+
+/// Stops one server of the lab.
+pub(crate) fn stop(lab: &Path, name: &str) -> Result<()> {
+    let these: Vec<_> = all(lab).into_iter().filter(|(known, _)| known == name).collect();
+    stop_these(lab, &these)
+}
+
+fn stop_these(lab: &Path, these: &[(String, Record)]) -> Result<()> {
+    for (_, record) in these.iter().filter(|(_, record)| record.alive()) {
         record.signal(Signal::SIGTERM);
     }
     let until = Instant::now() + PATIENCE;
-    while Instant::now() < until && all.iter().any(|(_, record)| record.alive()) {
+    while Instant::now() < until && these.iter().any(|(_, record)| record.alive()) {
         std::thread::sleep(Duration::from_millis(30));
     }
-    for (name, record) in &all {
+    for (name, record) in these {
         if record.alive() {
             record.signal(Signal::SIGKILL);
         }
