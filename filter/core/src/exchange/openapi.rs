@@ -6,7 +6,7 @@ use super::context::Cx;
 use super::discovery::{merged, tagged};
 use super::reply::Reply;
 use super::request::Request;
-use crate::api::v1alpha1::{GROUP, OPENAPI, VERSION};
+use crate::api::v1alpha1::{GROUP, VERSION, openapi};
 use crate::kube::etag::etag;
 use crate::kube::negotiation::negotiate;
 use crate::kube::openapi::merge_index;
@@ -15,7 +15,7 @@ use crate::kube::status::Status;
 /// `GET /openapi/v3`.
 pub(super) async fn index(cx: &Cx, caller: &Caller, request: &Request) -> Result<Reply, Refusal> {
     merged(cx, caller, request, "application/json", |upstream, _| {
-        Ok((merge_index(upstream, GROUP, VERSION, &etag(&[OPENAPI]))?, "application/json"))
+        Ok((merge_index(upstream, GROUP, VERSION, &etag(&[&openapi()?]))?, "application/json"))
     })
     .await
 }
@@ -23,5 +23,5 @@ pub(super) async fn index(cx: &Cx, caller: &Caller, request: &Request) -> Result
 /// `GET /openapi/v3/apis/aggregation.coder.com/v1alpha1`, JSON only. An old `?hash=` gets the present document.
 pub(super) fn document(request: &Request) -> Result<Reply, Status> {
     negotiate(request.header("accept").as_deref(), None, &request.query()?)?;
-    Ok(tagged(request, OPENAPI.to_vec(), "application/json"))
+    Ok(tagged(request, openapi()?, "application/json"))
 }

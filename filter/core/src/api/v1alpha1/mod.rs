@@ -16,7 +16,7 @@ pub use workspace::{
     LatestBuild, Parameter,
 };
 
-use crate::kube::status::GroupResource;
+use crate::kube::status::{GroupResource, Status};
 
 /// API group.
 pub const GROUP: &str = "aggregation.coder.com";
@@ -40,4 +40,22 @@ pub const FINALIZER: &str = "aggregation.coder.com/workspace-build";
 
 /// The embedded OpenAPI v3 document of the group version (`/openapi/v3/apis/aggregation.coder.com/v1alpha1`): JSON
 /// without whitespace.
-pub const OPENAPI: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/v1alpha1.json"));
+///
+/// # Errors
+/// 500 when it cannot be unpacked, which a test rules out.
+pub fn openapi() -> Result<Vec<u8>, Status> {
+    let packed = include_bytes!(concat!(env!("OUT_DIR"), "/v1alpha1.json.lz4"));
+    lz4_flex::block::decompress_size_prepended(packed)
+        .map_err(|_| Status::internal_error("the OpenAPI document could not be unpacked"))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn openapi_included_is_the_document() {
+        let included = super::openapi().unwrap();
+        let read = |json: &[u8]| serde_json::from_slice::<serde_json::Value>(json).unwrap();
+        assert_eq!(read(&included), read(include_bytes!("../../../openapi/v1alpha1.json")));
+        assert!(!included.contains(&b'\n'));
+    }
+}
