@@ -10,7 +10,7 @@ use crate::proto::{
     ApplyComplete, GraphComplete, InitComplete, Log, LogLevel, ParseComplete, PlanComplete, Preset,
     PresetParameter, Resource, Response, ResponseType, RichParameter, RichParameterOption,
 };
-use crate::{Phase, Transition};
+use crate::{Phase, Transition, terraform};
 
 /// An archive in the making. Every method returns it, so that a template reads as one expression.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +51,7 @@ impl Archive {
         self
     }
 
-    /// Adds a parameter.
+    /// Adds a parameter, to the graph and, as coderd wants it, to `main.tf`.
     pub fn parameter(mut self, parameter: Parameter) -> Self {
         self.graph.parameters.push(parameter.0);
         self
@@ -108,6 +108,10 @@ impl Archive {
     /// The archive's entries: path and content, sorted by path.
     pub fn entries(&self) -> BTreeMap<String, Vec<u8>> {
         let mut entries = self.files.clone();
+        let parameters = terraform::of(&self.graph.parameters);
+        if !parameters.is_empty() {
+            entries.entry("main.tf".into()).or_default().extend(parameters.into_bytes());
+        }
         for phase in Phase::ALL {
             self.add_phase(&mut entries, phase, None);
             for transition in Transition::ALL {

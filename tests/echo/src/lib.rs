@@ -10,6 +10,7 @@
 mod archive;
 pub mod proto;
 mod responses;
+mod terraform;
 
 pub use archive::{Agent, App, Archive, Parameter};
 pub use responses::{Outcome, Phase, ReadError, Responses, Transition};

@@ -314,9 +314,26 @@ pub struct RichParameter {
     /// Not kept after the build.
     #[prost(bool, tag = "17")]
     pub ephemeral: bool,
-    /// `ParameterFormType`: how forms show it; 4 is a plain input.
+    /// A `ParameterFormType`, how forms show it; see [`form_type_name`].
     #[prost(int32, tag = "18")]
     pub form_type: i32,
+}
+
+/// The name Terraform and Coder's REST API give a `ParameterFormType`; empty for the default.
+pub fn form_type_name(form_type: i32) -> &'static str {
+    match form_type {
+        1 => "error",
+        2 => "radio",
+        3 => "dropdown",
+        4 => "input",
+        5 => "textarea",
+        6 => "slider",
+        7 => "checkbox",
+        8 => "switch",
+        9 => "tag-select",
+        10 => "multi-select",
+        _ => "",
+    }
 }
 
 /// `provisioner.RichParameterOption`.

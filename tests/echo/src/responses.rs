@@ -7,6 +7,7 @@ use std::io::Read;
 use prost::Message;
 
 use crate::proto::{GraphComplete, Log, Response, ResponseType, TemplateVariable};
+use crate::terraform;
 
 /// A phase of a provisioner job. An import runs init, parse, plan and graph; a build init, plan, apply and graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -147,6 +148,14 @@ impl Responses {
             Ok(Some(ResponseType::Parse(parse))) => parse.template_variables,
             _ => Vec::new(),
         }
+    }
+
+    /// Whether the template's own files declare this parameter. Only those that do take part in builds.
+    pub fn declares(&self, parameter: &str) -> bool {
+        let sources = self.files.iter().filter(|(path, _)| path.ends_with(".tf") && !path.contains('/'));
+        sources
+            .into_iter()
+            .any(|(_, content)| terraform::declares(&String::from_utf8_lossy(content), parameter))
     }
 
     fn file(&self, index: usize, phase: Phase, transition: Option<Transition>) -> Option<&[u8]> {

@@ -38,11 +38,13 @@ fn what_was_built_reads_back() {
         .parameter(Parameter::number("cpu").range(1, 8))
         .parameter(Parameter::string("region").default("eu").mutable())
         .preset("small", &[("cpu", "2")])
+        .file("main.tf", "# my own\n")
         .log(Phase::Apply, "making it");
     let responses = read(&archive);
     let (_, Outcome::Done(graph)) = responses.run(Phase::Graph, None) else { panic!("the graph ends well") };
     assert_eq!(graph.resources[0].agents[0].apps[0].slug, "code");
     assert!(graph.parameters[0].required && !graph.parameters[1].required);
+    assert!(responses.declares("cpu") && responses.declares("region") && !responses.declares("disk"));
     assert_eq!(graph.presets[0].parameters[0].value, "2");
     let (logs, outcome) = responses.run(Phase::Apply, Some(Transition::Start));
     assert_eq!(logs[0].output, "making it");

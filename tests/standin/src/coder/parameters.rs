@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
 use axum::routing::post;
-use echo_archive::proto::{PresetParameter, RichParameter};
+use echo_archive::proto::{PresetParameter, RichParameter, form_type_name};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -17,7 +17,6 @@ use super::auth::Actor;
 use super::jobs::Status;
 use super::reply::{Answer, Failure, Json, body_id, nullable, ok};
 use super::state::{Build, State, Version};
-use super::versiondetails::form_type;
 
 pub(super) fn routes() -> Router<App> {
     Router::new().route("/templateversions/{version}/dynamic-parameters/evaluate", post(evaluate))
@@ -100,18 +99,29 @@ fn evaluated(parameter: &RichParameter, input: Option<&String>) -> Value {
             })
         })
         .collect();
+    let bounded = parameter.validation_min.is_some() || parameter.validation_max.is_some();
+    let validations = bounded.then(|| {
+        json!({
+            "validation_error": parameter.validation_error,
+            "validation_regex": null,
+            "validation_min": parameter.validation_min,
+            "validation_max": parameter.validation_max,
+            "validation_monotonic": null,
+        })
+    });
+    let validations: Vec<Value> = validations.into_iter().collect();
     json!({
         "name": parameter.name,
         "display_name": parameter.display_name,
         "description": parameter.description,
         "type": parameter.r#type,
-        "form_type": form_type(parameter.form_type),
+        "form_type": form_type_name(parameter.form_type),
         "styling": {},
         "mutable": parameter.mutable,
         "default_value": {"value": default.map_or("", String::as_str), "valid": default.is_some()},
         "icon": parameter.icon,
         "options": options,
-        "validations": [],
+        "validations": validations,
         "required": parameter.required,
         "order": parameter.order,
         "ephemeral": parameter.ephemeral,
@@ -153,7 +163,7 @@ pub(super) fn resolve(
     };
     let mut failure = Failure::bad_request("Unable to validate parameters");
     let mut values = BTreeMap::new();
-    for parameter in &version.parameters {
+    for parameter in &version.dynamic_parameters {
         let name = parameter.name.as_str();
         let before = last.and_then(|build| build.parameters.get(name)).map(String::as_str);
         let kept = before.filter(|_| !parameter.ephemeral);
@@ -188,29 +198,35 @@ fn problem(parameter: &RichParameter, value: Option<&str>) -> Option<(String, St
         return Some(("Required parameter not provided".into(), "parameter value is null".into()));
     };
     let kind = parameter.r#type.as_str();
-    let wrong = |noun: &str| {
-        Some((format!("Parameter value is not of type {kind:?}"), format!("{value:?} is not a {noun}")))
+    let wrong = || {
+        let detail = format!("{value:?} is not a {kind}");
+        Some((format!("Parameter value is not of type {kind:?}"), detail))
     };
     match kind {
-        "number" => match value.parse::<f64>() {
-            Err(_) => return wrong("number"),
-            Ok(number) => {
-                let low = parameter.validation_min.filter(|min| number < f64::from(*min));
-                let high = parameter.validation_max.filter(|max| number > f64::from(*max));
-                if let Some(bound) = low.or(high) {
-                    let side = if low.is_some() { "less than the minimum" } else { "more than the maximum" };
-                    let detail = format!("value {value} is {side} {bound}");
-                    return Some(("Invalid parameter value according to 'validation' block".into(), detail));
-                }
-            }
-        },
-        "bool" if !["true", "false"].contains(&value) => return wrong("bool"),
+        "number" if parameter.validation_min.is_some() || parameter.validation_max.is_some() => {
+            return out_of_range(parameter, value)
+                .map(|detail| ("Invalid parameter value according to 'validation' block".into(), detail));
+        }
+        "number" if value.parse::<f64>().is_err() => return wrong(),
+        "bool" if !["true", "false"].contains(&value) => return wrong(),
         _ => {}
     }
     let options = &parameter.options;
     if !options.is_empty() && options.iter().all(|option| option.value != value) {
-        let detail = format!("Value {value:?} is not a valid option");
-        return Some(("Parameter value must be one of the options".into(), detail));
+        let detail = format!("the value {value:?} must be defined as one of options");
+        return Some(("Value must be a valid option".into(), detail));
     }
     None
+}
+
+/// What speaks against a number that has bounds; those are whole numbers, and so must it be.
+fn out_of_range(parameter: &RichParameter, value: &str) -> Option<String> {
+    let Ok(number) = value.parse::<i32>() else { return Some(format!("value {value:?} is not a number")) };
+    let low = parameter.validation_min.filter(|min| number < *min);
+    let high = parameter.validation_max.filter(|max| number > *max);
+    match (low, high) {
+        (Some(min), _) => Some(format!("value {number} is less than the minimum {min}")),
+        (None, Some(max)) => Some(format!("value {number} is more than the maximum {max}")),
+        (None, None) => None,
+    }
 }

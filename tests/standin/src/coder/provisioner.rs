@@ -204,13 +204,15 @@ pub(crate) fn complete(state: &mut State, job: Uuid, made: Vec<(Transition, Grap
 
 fn complete_import(state: &mut State, version: Uuid, made: &[(Transition, GraphComplete)], now: Instant) {
     let file = state.jobs.of(state.versions.of(version).job).file;
-    let variables = Responses::read(&state.files.of(file).content).map(|responses| responses.variables());
+    let responses = Responses::read(&state.files.of(file).content).unwrap_or_default();
     let version = state.versions.of_mut(version);
     version.updated_at = now;
-    version.variables = variables.unwrap_or_default();
+    version.variables = responses.variables();
     if let Some((_, graph)) = made.first() {
         version.parameters = graph.parameters.clone();
         version.parameters.sort_by(|a, b| (a.order, &a.name).cmp(&(b.order, &b.name)));
+        let declared = version.parameters.iter().filter(|parameter| responses.declares(&parameter.name));
+        version.dynamic_parameters = declared.cloned().collect();
         let preset = |content: &PresetMessage| Preset { id: Uuid::new_v4(), content: content.clone() };
         version.presets = graph.presets.iter().map(preset).collect();
     }

@@ -230,6 +230,8 @@ pub(crate) struct Version {
     pub(crate) archived: bool,
     /// Sorted by position, then name, as every answer shows them.
     pub(crate) parameters: Vec<RichParameter>,
+    /// Those of them that the template's Terraform declares: what forms show and builds have.
+    pub(crate) dynamic_parameters: Vec<RichParameter>,
     pub(crate) presets: Vec<Preset>,
     pub(crate) variables: Vec<TemplateVariable>,
     pub(crate) variable_values: BTreeMap<String, String>,

@@ -96,6 +96,7 @@ async fn create(
         readme: String::new(),
         archived: false,
         parameters: Vec::new(),
+        dynamic_parameters: Vec::new(),
         presets: Vec::new(),
         variables: Vec::new(),
         variable_values: body

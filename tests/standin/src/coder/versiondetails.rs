@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
-use echo_archive::proto::RichParameter;
+use echo_archive::proto::{RichParameter, form_type_name};
 
 use super::App;
 use super::auth::Actor;
@@ -125,7 +125,7 @@ fn parameter_json(parameter: &RichParameter) -> Value {
     object.insert("description".into(), json!(parameter.description));
     object.insert("description_plaintext".into(), json!(parameter.description));
     object.insert("type".into(), json!(parameter.r#type));
-    object.insert("form_type".into(), json!(form_type(parameter.form_type)));
+    object.insert("form_type".into(), json!(form_type_name(parameter.form_type)));
     object.insert("mutable".into(), json!(parameter.mutable));
     object.insert("default_value".into(), json!(parameter.default_value));
     object.insert("icon".into(), json!(parameter.icon));
@@ -157,21 +157,4 @@ fn options_json(parameter: &RichParameter) -> Value {
         json!({"name": option.name, "description": option.description, "value": option.value, "icon": option.icon})
     });
     options.collect()
-}
-
-/// The name of a `ParameterFormType`.
-pub(super) fn form_type(form_type: i32) -> &'static str {
-    match form_type {
-        1 => "error",
-        2 => "radio",
-        3 => "dropdown",
-        4 => "input",
-        5 => "textarea",
-        6 => "slider",
-        7 => "checkbox",
-        8 => "switch",
-        9 => "tag-select",
-        10 => "multi-select",
-        _ => "",
-    }
 }
