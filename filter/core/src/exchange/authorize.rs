@@ -88,10 +88,10 @@ pub(super) fn send<'a>(
     })
 }
 
-/// The answer of kube-apiserver, or what to say when there is none.
+/// The answer of kube-apiserver, or what to say when there is none: it is a success or a refusal, and nothing else is believed.
 pub(super) fn reached(outcome: Outcome) -> Result<Answer, Refusal> {
     match outcome {
-        Ok(answer) if answer.status < 500 => Ok(answer),
+        Ok(answer) if matches!(answer.status, 200..=299 | 400..=499) => Ok(answer),
         _ => Err(Status::service_unavailable("kube-apiserver cannot be reached to check the request").into()),
     }
 }
