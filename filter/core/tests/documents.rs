@@ -3,6 +3,14 @@
 //! `UPDATE=1 cargo test -p coder-kube-core --test documents` writes the field tables of `docs/api.md` anew. Says nothing about
 //! prose.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    reason = "a test may fail loudly"
+)]
+
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -43,7 +51,11 @@ fn commands_in_documents_exist() {
             let rest = &text[at + asked.len()..];
             let name = rest.split(|c: char| !c.is_ascii_lowercase()).next().unwrap_or_default();
             let variant: String = name[..1].to_ascii_uppercase() + &name[1..];
-            assert!(commands.contains(&format!("    {variant}(")), "{}: cargo xtask {name}", document.display());
+            assert!(
+                commands.contains(&format!("    {variant}(")),
+                "{}: cargo xtask {name}",
+                document.display()
+            );
         }
     }
 }
@@ -86,7 +98,8 @@ fn fields_in_api_reference_are_the_schemas() {
     let text = fs::read_to_string(&path).unwrap();
     assert!(text == expect, "docs/api.md is stale; the first lines of this file say how to refresh it");
     for name in document["components"]["schemas"].as_object().unwrap().keys() {
-        let ours = name.strip_prefix("com.coder.aggregation.v1alpha1.").filter(|name| !name.ends_with("List"));
+        let ours =
+            name.strip_prefix("com.coder.aggregation.v1alpha1.").filter(|name| !name.ends_with("List"));
         assert!(ours.is_none_or(|name| shown.contains(name)), "docs/api.md has no fields of {name}");
     }
 }
