@@ -51,7 +51,7 @@ impl Archive {
         self
     }
 
-    /// Adds a parameter, to the graph and, as coderd wants it, to `main.tf`.
+    /// Adds a parameter: to the graph and, as coderd wants it, to `main.tf`, unless that declares it already.
     pub fn parameter(mut self, parameter: Parameter) -> Self {
         self.graph.parameters.push(parameter.0);
         self
@@ -108,9 +108,11 @@ impl Archive {
     /// The archive's entries: path and content, sorted by path.
     pub fn entries(&self) -> BTreeMap<String, Vec<u8>> {
         let mut entries = self.files.clone();
-        let parameters = terraform::of(&self.graph.parameters);
-        if !parameters.is_empty() {
-            entries.entry("main.tf".into()).or_default().extend(parameters.into_bytes());
+        if !self.graph.parameters.is_empty() {
+            let sources = entries.remove("main.tf").unwrap_or_default();
+            let mut sources = String::from_utf8(sources).expect("Terraform is text");
+            terraform::complete(&mut sources, &self.graph.parameters);
+            entries.insert("main.tf".into(), sources.into_bytes());
         }
         for phase in Phase::ALL {
             self.add_phase(&mut entries, phase, None);

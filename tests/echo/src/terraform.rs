@@ -9,16 +9,15 @@ use crate::proto::{RichParameter, form_type_name};
 const PROVIDER: &str =
     "terraform {\n  required_providers {\n    coder = {\n      source = \"coder/coder\"\n    }\n  }\n}\n";
 
-/// The declarations of these parameters, or nothing when there are none.
-pub(crate) fn of(parameters: &[RichParameter]) -> String {
-    let mut text = String::new();
-    for parameter in parameters {
-        if text.is_empty() {
-            text.push_str(PROVIDER);
-        }
-        write(&mut text, parameter).expect("writing to a string succeeds");
+/// Adds to a `main.tf` the declarations that it lacks.
+pub(crate) fn complete(text: &mut String, parameters: &[RichParameter]) {
+    let missing: Vec<_> = parameters.iter().filter(|parameter| !declares(text, &parameter.name)).collect();
+    if !missing.is_empty() && !text.contains("required_providers") {
+        text.push_str(PROVIDER);
     }
-    text
+    for parameter in missing {
+        write(text, parameter).expect("writing to a string succeeds");
+    }
 }
 
 /// Whether a file declares this parameter.

@@ -73,3 +73,15 @@ fn an_archive_of_something_else_fails_in_its_first_phase() {
     let responses = Responses::read(&builder.into_inner().unwrap()).unwrap();
     assert!(matches!(responses.run(Phase::Init, None).1, Outcome::Failed(_)));
 }
+
+#[test]
+fn terraform_declares_each_parameter_once() {
+    let own = "data \"coder_parameter\" \"cpu\" {\n  name = \"cpu\"\n}\n";
+    let archive = Archive::plain().parameter(Parameter::number("cpu")).parameter(Parameter::string("region"));
+    let main = |archive: Archive| String::from_utf8(archive.entries().remove("main.tf").unwrap()).unwrap();
+    let generated = main(archive.clone());
+    assert_eq!(generated.matches("coder_parameter").count(), 2, "{generated}");
+    let complemented = main(archive.file("main.tf", own));
+    assert!(complemented.starts_with(own), "{complemented}");
+    assert_eq!(complemented.matches("\"cpu\" {").count(), 1, "{complemented}");
+}
