@@ -155,8 +155,12 @@ fn coder(all: &[Workspace], path: &str) -> Outcome {
 
 /// Asks the filter, which asks Coder for `page_size` workspaces at once.
 fn get(planes: &Planes, page_size: u32, target: &str) -> (Reply, Value) {
+    get_at(driver::NOW, planes, page_size, target)
+}
+
+fn get_at(now: i64, planes: &Planes, page_size: u32, target: &str) -> (Reply, Value) {
     let request = driver::request("GET", target, &[("authorization", "Bearer t")]);
-    let reply = driver::run(&driver::filter(page_size), request, false, |call| {
+    let reply = driver::run(&driver::filter(page_size), now, request, false, |call| {
         driver::allow(call)
             .unwrap_or_else(|| coder(&planes[usize::from(call.cluster != "coder-coder")], &call.path))
     });
@@ -350,8 +354,8 @@ proptest! {
         prop_assert_eq!(places(&whole), &expect[..]);
 
         let (mut seen, mut items, mut token, mut versions) = (Vec::new(), Vec::new(), String::new(), Vec::new());
-        for limit in limits.iter().cycle() {
-            let (reply, page) = get(&planes, page_size, &format!("{path}?limit={limit}{token}"));
+        for (limit, now) in limits.iter().cycle().zip(driver::NOW..) {
+            let (reply, page) = get_at(now, &planes, page_size, &format!("{path}?limit={limit}{token}"));
             prop_assert_eq!(reply.status, 200, "{}", page);
             let shown = places(&page);
             prop_assert!(shown.len() <= *limit);

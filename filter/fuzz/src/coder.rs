@@ -1,5 +1,6 @@
 //! Parsers of what Coder answers, and what becomes of what they read.
 
+use super::driver;
 use coder_kube_core::coder::errors::{CoderError, Failure, Intent};
 use coder_kube_core::coder::{
     self as wire, Build, BuildParameter, ProvisionerJob, Template, TemplateVersion, Workspace, WorkspaceList,
@@ -12,8 +13,6 @@ use coder_kube_core::kube::negotiation::{Form, IncludeObject, MetaVersion};
 use coder_kube_core::kube::object_writer::{Object, content_hash, write_object};
 use coder_kube_core::kube::yaml;
 use serde_json::Value;
-
-const NOW: i64 = 1_763_720_000_000;
 
 const FORMS: [Form; 4] = [
     Form::Object,
@@ -83,7 +82,7 @@ fn template(read: &Template<'_>, import: Import<'_>) {
 fn written<T: Object>(object: &T, version: u64) {
     assert!((1..1 << 63).contains(&version));
     for form in FORMS {
-        let bytes = write_object(form, object, version, NOW).expect("it can be written");
+        let bytes = write_object(form, object, version, driver::NOW).expect("it can be written");
         let json: Value = serde_json::from_slice(&bytes).expect("it is JSON");
         assert_eq!(json["metadata"]["resourceVersion"], version.to_string());
         match form {
@@ -94,7 +93,7 @@ fn written<T: Object>(object: &T, version: u64) {
         }
         assert!(yaml::from_json(&bytes).is_some());
         let mut list =
-            ListWriter::new::<T>(form, &ListMeta::default(), NOW, Vec::new()).expect("so can a list");
+            ListWriter::new::<T>(form, &ListMeta::default(), driver::NOW, Vec::new()).expect("so can a list");
         list.push(object, |_| version).expect("so can a list");
         serde_json::from_slice::<Value>(&list.finish()).expect("it is JSON");
     }

@@ -7,8 +7,8 @@ use coder_kube_core::exchange::{Answer, Call, Filter, Outcome, Reply, Request, S
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// When exchanges begin, in milliseconds since the Unix epoch.
-pub const NOW: i64 = 1_763_720_000_000;
+/// A moment for exchanges to begin at, in milliseconds since the Unix epoch.
+pub const NOW: i64 = 1_795_255_200_000;
 /// How long a call takes, in milliseconds.
 const CALL: i64 = 500;
 /// More calls than any exchange can make before its deadline.
@@ -29,14 +29,14 @@ pub fn filter(page_size: u32) -> Rc<Filter> {
     Filter::new(Config::parse(config.as_bytes()).expect("the configuration is good"))
 }
 
-/// Sends a request through a filter. `None` when it is not ours. `newest_first` answers the last of several calls first.
+/// Sends a request through a filter at `now`. `None` when it is not ours. `newest_first` answers the last of several calls first.
 pub fn run(
     filter: &Rc<Filter>,
+    mut now: i64,
     request: Request,
     newest_first: bool,
     mut world: impl FnMut(&Call) -> Outcome,
 ) -> Option<Reply> {
-    let mut now = NOW;
     let Verdict::Serve(mut exchange) = filter.receive(request, now, 0) else { return None };
     let mut waiting = VecDeque::new();
     let mut step = exchange.advance();

@@ -22,13 +22,18 @@ pub fn exchange(data: &[u8]) {
 
     let newest_first = headers.iter().any(|(name, _)| *name == "newest-first");
     let mut given = 0;
-    let reply =
-        driver::run(&driver::filter(2), driver::request(method, target, &headers), newest_first, |call| {
+    let reply = driver::run(
+        &driver::filter(2),
+        driver::NOW,
+        driver::request(method, target, &headers),
+        newest_first,
+        |call| {
             driver::allow(call).unwrap_or_else(|| {
                 given += 1;
                 answers.get(given - 1).or(answers.last()).cloned().unwrap_or(Err(Lost::NotSent))
             })
-        });
+        },
+    );
     let Some(reply) = reply else { return };
     let passed_on = |answer: &Outcome| {
         answer.as_ref().is_ok_and(|answer| (answer.status, &answer.body) == (reply.status, &reply.body))
