@@ -61,7 +61,8 @@ pub fn workspace<'a>(
             latest_build_id: build.id.cow(),
             latest_build_status: build.status.cow(),
             latest_build: latest_build(build),
-            auto_shutdown: shown(build.deadline),
+            // Coder keeps the deadline of one that has stopped.
+            auto_shutdown: shown(build.deadline).filter(|_| build.transition.as_str() == "start"),
             next_start_at: shown(w.next_start_at),
             last_used_at: shown(w.last_used_at).map(|moment| moment.floor(LAST_USED_STEP)),
             dormant_at: shown(w.dormant_at),
