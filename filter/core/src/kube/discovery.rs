@@ -331,6 +331,9 @@ fn merge(group: &str, form: DiscoveryForm, upstream: &[u8], entry: &[u8]) -> Opt
     for existing in entries {
         let named: Named<'_> = json::read(existing.0.as_bytes()).ok()?;
         let ours = named.name == group || named.metadata.name == group;
+        if ours && found {
+            continue;
+        }
         found |= ours;
         out.extend_from_slice(if ours { entry } else { existing.0.as_bytes() });
         out.push(b',');

@@ -11,6 +11,9 @@ use crate::json::{self, Fields, Raw};
 /// Deepest nesting that is written; our own documents stay far below.
 const MAX_DEPTH: usize = 64;
 
+/// Longest key, in bytes, that needs no mark before it: readers look for its colon no further than 1024 characters.
+const MAX_KEY: usize = 1000;
+
 /// Writes this JSON document as YAML; none when it is no JSON, or nested too deeply.
 #[must_use]
 pub fn from_json(json: &[u8]) -> Option<String> {
@@ -101,10 +104,16 @@ impl Value<'_> {
                 let column = if self.place == Place::Top { 0 } else { self.column.saturating_add(2) };
                 for (index, (key, Raw(value))) in fields.iter().enumerate() {
                     self.entry(index == 0, column);
+                    let start = self.out.len();
                     if is_plain(key) {
                         self.out.push_str(key);
                     } else {
                         let _ = write!(self.out, "{}", Quoted(key));
+                    }
+                    if self.out.len().saturating_sub(start) > MAX_KEY {
+                        self.out.insert_str(start, "? ");
+                        self.out.push('\n');
+                        spaces(self.out, column);
                     }
                     self.out.push(':');
                     Value { out: &mut *self.out, column, depth, place: Place::AfterKey }.write(value)?;

@@ -115,6 +115,7 @@ fn merging() {
         assert_eq!(merged(form, &[]), [ours()]);
         assert_eq!(merged(form, &["apps", ""]), [theirs("apps"), theirs(""), ours()]);
         assert_eq!(merged(form, &["apps", "g.example.com", "z"]), [theirs("apps"), ours(), theirs("z")]);
+        assert_eq!(merged(form, &["g.example.com", "z", "g.example.com"]), [ours(), theirs("z")]);
     }
 }
 

@@ -40,6 +40,17 @@ fn shapes() {
 }
 
 #[test]
+fn a_long_key_is_marked() {
+    let long = "k".repeat(2000);
+    check(
+        &json!({"files": {&long: "a\nb", "x": 1}, "list": [{&long: [1, {"z": 2}]}]}),
+        &format!(
+            "files:\n  ? {long}\n  : |-\n    a\n    b\n  x: 1\nlist:\n- ? {long}\n  :\n  - 1\n  - z: 2\n"
+        ),
+    );
+}
+
+#[test]
 fn what_is_not_plain_is_quoted() {
     for plain in ["a", "https://x/y", "/a/b", "a b", "v1.2", "_x", "a:b"] {
         check(&json!(plain), &format!("{plain}\n"));
