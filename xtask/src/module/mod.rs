@@ -136,7 +136,7 @@ fn toolchain(step: &Step) -> Result<Toolchain> {
             return Ok(Toolchain::Native);
         }
     }
-    if !Path::new("/usr/lib/rust-web").exists() && !tools::debian::installed("rust-web-src") {
+    if !DEBIAN_PACKAGES.iter().all(|package| tools::debian::installed(package)) {
         step.detail("installing Debian's rustc-web");
         tools::debian::install(&DEBIAN_PACKAGES, step).context(
             "no Rust toolchain for wasm32-unknown-unknown: `rustup target add wasm32-unknown-unknown` did not work",
