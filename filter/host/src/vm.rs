@@ -29,7 +29,7 @@ const ANSWERED: &str = "x-coder-kube-answered";
 /// say it twice, which does no harm.
 const CREDENTIALS_CHECK: &str = "coder-kube-filter.v1.credentials-check";
 /// Milliseconds until Coder is first asked what its tokens allow, and between tries.
-const FIRST_CHECK: u32 = 1_000;
+const FIRST_CHECK: u32 = 100;
 const NEXT_CHECK: u32 = 30_000;
 
 /// A context identifier of the host.
