@@ -65,6 +65,13 @@ fn further_pages_of_coders_are_read() {
     // One was skipped because another moved up: read again.
     let world = paged(&[(&["a", "b"], 3), (&["b"], 3), (&["a", "b"], 3), (&["c"], 3)]);
     assert_eq!(names(&world.get(LIST)).len(), 3);
+    // One was skipped because another was deleted: read again.
+    let world = paged(&[(&["a", "b"], 4), (&["d"], 3), (&["b", "c"], 3), (&["d"], 3)]);
+    assert_eq!(names(&world.get(LIST)), ["coder.alice.b", "coder.alice.c", "coder.alice.d"]);
+    // The same page again and again has no end, and is not waited for.
+    let world = paged(&[(&["a", "b"], 1_000_000)]);
+    refused(&world.get(LIST), 503, "ServiceUnavailable", "changed while they were read");
+    assert_eq!(world.to("coder").len(), 6);
     // It never holds still.
     let world =
         paged(&[(&["a", "b"], 3), (&["b"], 3), (&["a", "b"], 3), (&["b"], 3), (&["a", "b"], 3), (&["b"], 3)]);

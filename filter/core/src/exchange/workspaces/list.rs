@@ -116,24 +116,23 @@ enum Missing {
     Some,
 }
 
-/// What this reading lacks; nothing when it is whole.
+/// What this reading lacks; nothing when it is whole. One answer is one state of Coder's; between several, whatever comes or moves up
+/// shows as a repeat, and whatever goes as a smaller count.
 fn missing(pages: &[WorkspaceList<'_>]) -> Option<Missing> {
     let last = pages.last()?;
     let read = pages.iter().map(|page| page.workspaces.len()).fold(0, usize::saturating_add);
+    if pages.len() > 1 {
+        let mut ids = BTreeSet::new();
+        for workspace in pages.iter().flat_map(|page| &page.workspaces) {
+            ids.insert(workspace.id.as_str());
+        }
+        if ids.len() < read || pages.iter().any(|page| page.count > last.count) {
+            return Some(Missing::Some);
+        }
+    }
     let read = u64::try_from(read).unwrap_or(u64::MAX);
     if read < last.count && !last.workspaces.is_empty() {
         return Some(Missing::From(read));
     }
-    let whole = match pages {
-        // One answer is one state of Coder's.
-        [_] => read == last.count,
-        pages => {
-            let mut ids = BTreeSet::new();
-            for workspace in pages.iter().flat_map(|page| &page.workspaces) {
-                ids.insert(workspace.id.as_str());
-            }
-            u64::try_from(ids.len()) == Ok(last.count)
-        }
-    };
-    (!whole).then_some(Missing::Some)
+    (read != last.count).then_some(Missing::Some)
 }
