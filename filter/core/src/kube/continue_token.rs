@@ -111,7 +111,9 @@ mod tests {
             let status = ContinueToken::decode(&bad).unwrap_err();
             assert_eq!((status.code, status.reason), (410, crate::kube::status::Reason::Expired), "{bad}");
         }
-        assert!(ContinueToken::decode(&token(u64::MAX >> 1, &"n".repeat(63), &"x".repeat(253)).encode()).is_ok());
+        assert!(
+            ContinueToken::decode(&token(u64::MAX >> 1, &"n".repeat(63), &"x".repeat(253)).encode()).is_ok()
+        );
     }
 
     #[test]
