@@ -58,7 +58,7 @@ fn stay(running: &Running) -> Result<()> {
         "kubectl describe cws coder.alice.ws1",
         "kubectl get ctpl coder.params -o yaml",
         "kubectl --context alice get cws            # the user without rights",
-        "kubectl --context cert auth whoami         # a client certificate instead of a token",
+        "kubectl --context cert get cws             # a client certificate instead of a token",
     ] {
         say(&format!("    {command}"));
     }

@@ -20,7 +20,10 @@ pub(crate) fn cargo() -> Command {
     cargo.current_dir(paths::root());
     // What cargo tells us about this package would tell build scripts that theirs has changed: they would run again each time.
     for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+        {
             cargo.env_remove(name);
         }
     }
