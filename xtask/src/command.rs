@@ -4,7 +4,6 @@
 //! Servers that stay are `lab::process`'s business.
 
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -12,7 +11,7 @@ use std::sync::mpsc;
 use anyhow::{Context, Result, bail};
 
 use crate::progress::Step;
-use crate::signals::Group;
+use crate::signals;
 
 const TAIL: usize = 25;
 
@@ -24,9 +23,8 @@ pub(crate) fn run(
     mut watch: impl FnMut(&str) -> Option<String>,
 ) -> Result<String> {
     let shown = show(command);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().with_context(|| format!("cannot run `{shown}`"))?;
-    let group = Group::of(&child);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (mut child, group) = signals::spawn(command).with_context(|| format!("cannot run `{shown}`"))?;
     let (sender, lines) = mpsc::channel();
     for (is_output, stream) in [
         (true, child.stdout.take().map(|out| Box::new(out) as Box<dyn std::io::Read + Send>)),
@@ -94,12 +92,8 @@ pub(crate) fn feed(command: &mut Command, input: &str) -> Result<()> {
 /// Runs a command whose output people want to see as it comes; true when it succeeded.
 pub(crate) fn passthrough(command: &mut Command) -> Result<bool> {
     let shown = show(command);
-    let mut child = command
-        .stdin(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .with_context(|| format!("cannot run `{shown}`"))?;
-    let _group = Group::of(&child);
+    let spawned = signals::spawn(command.stdin(Stdio::null()));
+    let (mut child, _group) = spawned.with_context(|| format!("cannot run `{shown}`"))?;
     Ok(child.wait()?.success())
 }
 

@@ -50,6 +50,7 @@ fn main() -> std::process::ExitCode {
         Command::Test(test) => test::run(&test),
         Command::Bench(bench) => bench::run(&bench),
     });
+    signals::settle();
     match outcome {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {

@@ -3,8 +3,9 @@
 //! Programs are stopped by the process groups that were made for them, servers by their lab's records; nothing is
 //! ever looked up by name.
 
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::sys::signal::{Signal, killpg};
@@ -19,13 +20,24 @@ pub(crate) struct Group(i32);
 /// A lab that is taken down when this process is interrupted.
 pub(crate) struct TakeDown(PathBuf);
 
-impl Group {
-    /// The group of a child started with `process_group(0)`.
-    pub(crate) fn of(child: &Child) -> Self {
-        let pid = i32::try_from(child.id()).unwrap_or(0);
-        lock(&GROUPS).push(pid);
-        Self(pid)
-    }
+/// Starts a program that ends with this process, in a process group of its own.
+pub(crate) fn spawn(command: &mut Command) -> std::io::Result<(Child, Group)> {
+    let mut groups = lock(&GROUPS);
+    let child = command.process_group(0).spawn()?;
+    let pid = i32::try_from(child.id()).unwrap_or(0);
+    groups.push(pid);
+    Ok((child, Group(pid)))
+}
+
+/// Held while a server is started and written down: an interrupt comes before both or after both.
+pub(crate) fn starting() -> impl Drop {
+    lock(&GROUPS)
+}
+
+/// Returns when no interrupt is being handled. Called last, so that this process does not end before its handler has
+/// stopped everything.
+pub(crate) fn settle() {
+    drop((lock(&GROUPS), lock(&LABS)));
 }
 
 impl Drop for Group {
@@ -51,7 +63,7 @@ impl Drop for TakeDown {
 /// Installs the handler. Called once, first thing.
 pub(crate) fn install() -> anyhow::Result<()> {
     ctrlc::set_handler(|| {
-        // Held to the end: nobody may add to either list while the process is going.
+        // Held to the end: nothing is started any more while the process is going.
         let (groups, labs) = (lock(&GROUPS), lock(&LABS));
         for pid in groups.iter().filter(|pid| **pid > 1) {
             let _ = killpg(Pid::from_raw(*pid), Signal::SIGTERM);

@@ -1,7 +1,6 @@
 //! One round of wrk against one target, and what it came to.
 
 use std::io::Read;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -9,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::usage;
-use crate::signals::Group;
+use crate::signals;
 
 const SAMPLE: Duration = Duration::from_millis(25);
 
@@ -44,10 +43,9 @@ pub(super) fn run(wrk: &Path, target: &Target, connections: usize, seconds: u64)
     for header in &target.headers {
         command.args(["--header", header]);
     }
-    command.arg(&target.url).stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
+    command.arg(&target.url).stdin(Stdio::null()).stdout(Stdio::piped());
     let before = usage::processor_time(target.pid);
-    let mut child = command.spawn().context("cannot run wrk")?;
-    let group = Group::of(&child);
+    let (mut child, group) = signals::spawn(&mut command).context("cannot run wrk")?;
     let mut memory = 0;
     while child.try_wait()?.is_none() {
         memory = memory.max(usage::memory(target.pid));

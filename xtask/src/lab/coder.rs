@@ -56,6 +56,7 @@ fn start_postgres(lab: &Path, programs: &Path, step: &Step) -> Result<u16> {
     // PostgreSQL refuses to be root, and the user it runs as then may not be able to reach a checkout in root's home.
     let user = nix::unistd::geteuid().is_root().then(unprivileged).transpose()?;
     let folder = std::env::temp_dir().join(format!("coder-kube-filter-{}", super::secret()?));
+    process::reserve(lab, "postgres", &folder)?;
     std::fs::create_dir(&folder)?;
     if let Some(user) = &user {
         std::os::unix::fs::chown(&folder, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
@@ -74,24 +75,15 @@ fn start_postgres(lab: &Path, programs: &Path, step: &Step) -> Result<u16> {
     };
     let port = ports::free()?;
     step.detail("creating the database");
-    let started =
-        output(program("initdb").arg("-D").arg(&data).args(["-U", "coder", "--auth=trust", "--no-sync"]))
-            .and_then(|_| {
-                let mut postgres = program("postgres");
-                postgres.arg("-D").arg(&data).args(["-p", &port.to_string(), "-h", "127.0.0.1"]);
-                for setting in
-                    ["unix_socket_directories=", "fsync=off", "full_page_writes=off", "max_connections=200"]
-                {
-                    postgres.args(["-c", setting]);
-                }
-                let address = format!("postgres://coder@127.0.0.1:{port}");
-                process::Server { lab, name: "postgres", address, temporary: Some(folder.clone()) }
-                    .start(&mut postgres)
-            });
-    if let Err(error) = started {
-        let _ = std::fs::remove_dir_all(&folder);
-        return Err(error);
+    output(program("initdb").arg("-D").arg(&data).args(["-U", "coder", "--auth=trust", "--no-sync"]))?;
+    let mut postgres = program("postgres");
+    postgres.arg("-D").arg(&data).args(["-p", &port.to_string(), "-h", "127.0.0.1"]);
+    for setting in ["unix_socket_directories=", "fsync=off", "full_page_writes=off", "max_connections=200"] {
+        postgres.args(["-c", setting]);
     }
+    let address = format!("postgres://coder@127.0.0.1:{port}");
+    process::Server { lab, name: "postgres", address, temporary: Some(folder.clone()) }
+        .start(&mut postgres)?;
     let port_flag = port.to_string();
     process::wait(lab, "postgres", step, Duration::from_secs(30), || {
         output(program("createdb").args(["-h", "127.0.0.1", "-p", &port_flag, "-U", "coder", "coder"]))

@@ -15,8 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::command::write_atomically;
 use crate::progress::Step;
+use crate::signals;
 
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Nothing in a lab is worth a longer farewell.
+const PATIENCE: Duration = Duration::from_millis(1500);
 const TAIL: usize = 30;
 const WIDTH: usize = 300;
 
@@ -48,12 +50,19 @@ impl Server<'_> {
         fs::create_dir_all(log.parent().context("a log has a folder")?)?;
         let out = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out).process_group(0);
+        let _starting = signals::starting();
         let child = command.spawn().with_context(|| format!("cannot start {}", self.name))?;
         let pid = i32::try_from(child.id())?;
         let record = Record::of(pid, self.address, self.temporary);
         write_atomically(&records(self.lab).join(self.name), &serde_json::to_vec(&record)?)?;
         Ok(pid)
     }
+}
+
+/// Writes down a folder outside the lab for a server that will be started, so that it goes also if that never happens.
+pub(crate) fn reserve(lab: &Path, name: &str, temporary: &Path) -> Result<()> {
+    let record = Record::of(0, String::new(), Some(temporary.to_owned()));
+    write_atomically(&records(lab).join(name), &serde_json::to_vec(&record)?)
 }
 
 /// Where a server of the lab writes.
@@ -130,20 +139,31 @@ fn stop_these(lab: &Path, these: &[(String, Record)]) -> Result<()> {
     for (_, record) in these.iter().filter(|(_, record)| record.alive()) {
         record.signal(Signal::SIGTERM);
     }
+    wait_until_gone(these);
+    for (_, record) in these.iter().filter(|(_, record)| record.alive()) {
+        record.signal(Signal::SIGKILL);
+    }
+    wait_until_gone(these);
+    for (name, record) in these {
+        if let Some(folder) = &record.temporary {
+            remove(folder);
+        }
+        match fs::remove_file(records(lab).join(name)) {
+            // Whoever was interrupted may be stopping the same lab.
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot forget {name}"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn wait_until_gone(these: &[(String, Record)]) {
     let until = Instant::now() + PATIENCE;
     while Instant::now() < until && these.iter().any(|(_, record)| record.alive()) {
         std::thread::sleep(Duration::from_millis(30));
     }
-    for (name, record) in these {
-        if record.alive() {
-            record.signal(Signal::SIGKILL);
-        }
-        if let Some(folder) = &record.temporary {
-            remove(folder);
-        }
-        fs::remove_file(records(lab).join(name)).with_context(|| format!("cannot forget {name}"))?;
-    }
-    Ok(())
 }
 
 impl Record {
