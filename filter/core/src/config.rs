@@ -36,7 +36,9 @@ impl Read<'_> for Mode {
     fn scalar(&mut self, scalar: Scalar<'_>) -> Result<(), Unfit> {
         *self = match scalar {
             Scalar::Text(mode) if mode == "front" => Self::Front,
-            Scalar::Text(mode) => return Err(Unfit::Value(format!("unknown variant `{mode}`, expected `front`"))),
+            Scalar::Text(mode) => {
+                return Err(Unfit::Value(format!("unknown variant `{mode}`, expected `front`")));
+            }
             _ => return Err(Unfit::Kind),
         };
         Ok(())
@@ -146,7 +148,8 @@ impl Config {
         if json.iter().all(u8::is_ascii_whitespace) {
             return Err(error(".", "is empty; a JSON object with mode and kubernetes is needed"));
         }
-        let mut config: Self = json::read(json).map_err(|e| error(if e.path.is_empty() { "." } else { &e.path }, &e.problem))?;
+        let mut config: Self =
+            json::read(json).map_err(|e| error(if e.path.is_empty() { "." } else { &e.path }, &e.problem))?;
         config.check()?;
         for plane in &mut config.control_planes {
             let bare = plane.dashboard_url.trim_end_matches('/').len();
@@ -177,7 +180,10 @@ impl Config {
             if !is_dns_label(&plane.namespace) {
                 return Err(error(
                     &field("namespace"),
-                    &format!("{:?} is not a namespace name (a DNS label of at most 63 characters)", plane.namespace),
+                    &format!(
+                        "{:?} is not a namespace name (a DNS label of at most 63 characters)",
+                        plane.namespace
+                    ),
                 ));
             }
             if self.control_planes.iter().take(index).any(|earlier| earlier.namespace == plane.namespace) {
@@ -188,7 +194,10 @@ impl Config {
             if !is_base_url(&plane.dashboard_url) {
                 return Err(error(
                     &field("dashboardURL"),
-                    &format!("{:?} is not an http or https URL without query or fragment", plane.dashboard_url),
+                    &format!(
+                        "{:?} is not an http or https URL without query or fragment",
+                        plane.dashboard_url
+                    ),
                 ));
             }
         }
@@ -222,9 +231,12 @@ fn is_authority(value: &str) -> bool {
 
 /// Paths are appended to it, so it ends with its host or a path.
 fn is_base_url(url: &str) -> bool {
-    let Some(rest) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) else { return false };
+    let Some(rest) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) else {
+        return false;
+    };
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    is_authority(host) && path.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '"' | '\\' | '<' | '>'))
+    is_authority(host)
+        && path.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '"' | '\\' | '<' | '>'))
 }
 
 fn range(field: &str, value: u32, least: u32, most: u32) -> Result<(), ConfigError> {
@@ -274,13 +286,37 @@ mod tests {
         check(r#"{"mode":"front","kubernetes":{"cluster":"k"}} x"#, ".", "trailing characters");
         check(r#"{"mode":"front","kubernetes":{"cluster":""}}"#, "kubernetes.cluster", "must not be empty");
         check(&with("", r#","limit":{}"#), "limit", "unknown field `limit`");
-        check(&with(PLANE, r#","limits":{"listPageSize":0}"#), "limits.listPageSize", "0 is not between 1 and 5000");
-        check(&with(PLANE, r#","limits":{"listPageSize":"1"}"#), "limits.listPageSize", "invalid type: string");
+        check(
+            &with(PLANE, r#","limits":{"listPageSize":0}"#),
+            "limits.listPageSize",
+            "0 is not between 1 and 5000",
+        );
+        check(
+            &with(PLANE, r#","limits":{"listPageSize":"1"}"#),
+            "limits.listPageSize",
+            "invalid type: string",
+        );
         check(&with(&format!("{PLANE},{PLANE}"), ""), "controlPlanes[1].namespace", "named twice");
-        check(&with(&PLANE.replace("\"coder\",\"cluster", "\"Coder\",\"cluster"), ""), "controlPlanes[0].namespace", "not a namespace");
-        check(&with(&PLANE.replace("https://", "ftp://"), ""), "controlPlanes[0].dashboardURL", "not an http or https URL");
-        check(&with(&PLANE.replace("example.com", "example.com/?a"), ""), "controlPlanes[0].dashboardURL", "without query");
-        check(&with(&PLANE.replace("coder:80", "co der"), ""), "controlPlanes[0].authority", "not a host name");
+        check(
+            &with(&PLANE.replace("\"coder\",\"cluster", "\"Coder\",\"cluster"), ""),
+            "controlPlanes[0].namespace",
+            "not a namespace",
+        );
+        check(
+            &with(&PLANE.replace("https://", "ftp://"), ""),
+            "controlPlanes[0].dashboardURL",
+            "not an http or https URL",
+        );
+        check(
+            &with(&PLANE.replace("example.com", "example.com/?a"), ""),
+            "controlPlanes[0].dashboardURL",
+            "without query",
+        );
+        check(
+            &with(&PLANE.replace("coder:80", "co der"), ""),
+            "controlPlanes[0].authority",
+            "not a host name",
+        );
         check(
             r#"{"mode":"front","kubernetes":{"cluster":"k","frontProxyCluster":"k"}}"#,
             "kubernetes.frontProxyCluster",

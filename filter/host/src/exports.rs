@@ -82,7 +82,13 @@ pub(crate) extern "C" fn proxy_on_request_trailers(context: u32, _trailers: u32)
 
 /// A callout has been answered, or has failed: then `headers` is 0.
 #[unsafe(no_mangle)]
-pub(crate) extern "C" fn proxy_on_http_call_response(root: u32, token: u32, headers: u32, body_size: usize, _trailers: u32) {
+pub(crate) extern "C" fn proxy_on_http_call_response(
+    root: u32,
+    token: u32,
+    headers: u32,
+    body_size: usize,
+    _trailers: u32,
+) {
     vm::with(|vm| vm.call_response(root, token, headers > 0, body_size));
 }
 

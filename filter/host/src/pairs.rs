@@ -5,7 +5,8 @@ use crate::host::Pairs;
 
 /// Serialises headers for the host.
 pub(crate) fn encode(pairs: &[(&str, &str)]) -> Vec<u8> {
-    let text: usize = pairs.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(10)).sum();
+    let text: usize =
+        pairs.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(10)).sum();
     let mut bytes = Vec::with_capacity(text.saturating_add(4));
     let size = |bytes: &mut Vec<u8>, n: usize| bytes.extend(u32::try_from(n).unwrap_or(0).to_le_bytes());
     size(&mut bytes, pairs.len());

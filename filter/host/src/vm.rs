@@ -6,7 +6,9 @@
 use crate::host::{self, Buffer, HeaderMap, Level};
 use crate::table::Table;
 use coder_kube_core::config::Config;
-use coder_kube_core::exchange::{Answer, Call, CallId, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict};
+use coder_kube_core::exchange::{
+    Answer, Call, CallId, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict,
+};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -192,7 +194,10 @@ impl Vm {
                                 self.callouts.insert(token, (context, id));
                             }
                             Err(e) => {
-                                host::log(Level::Error, &format!("{call:?} could not be sent: host status {}", e.0));
+                                host::log(
+                                    Level::Error,
+                                    &format!("{call:?} could not be sent: host status {}", e.0),
+                                );
                                 steps.push_back(exchange.resume(id, Err(Lost::NotSent), host::now()));
                             }
                         }
@@ -206,7 +211,11 @@ impl Vm {
 
 fn dispatch(call: &Call) -> Result<u32, host::HostError> {
     let mut headers = Vec::with_capacity(call.headers.len().saturating_add(3));
-    headers.extend([(":method", call.method), (":path", call.path.as_str()), (":authority", call.authority.as_str())]);
+    headers.extend([
+        (":method", call.method),
+        (":path", call.path.as_str()),
+        (":authority", call.authority.as_str()),
+    ]);
     headers.extend(call.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     host::http_call(&call.cluster, &headers, &call.body, call.timeout_ms)
 }
@@ -240,7 +249,8 @@ fn send(context: ContextId, reply: &Reply) {
     for (name, value) in &reply.facts {
         let _ = host::set_property(name, value);
     }
-    let headers: Vec<(&str, &str)> = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let headers: Vec<(&str, &str)> =
+        reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     if let Err(e) = host::send_local_response(reply.status, &headers, &reply.body) {
         host::log(Level::Warn, &format!("an answer could not be sent: host status {}", e.0));
     }

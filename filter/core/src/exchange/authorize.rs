@@ -7,8 +7,8 @@ use super::context::Cx;
 use super::port::{Answer, Call, Outcome, Pending};
 use super::reply::Reply;
 use crate::kube::authorization::{
-    Attributes, Decision, SELF_SUBJECT_ACCESS_REVIEW_PATH, SELF_SUBJECT_REVIEW_PATH, forbidden, parse_decision,
-    parse_user, self_subject_access_review, self_subject_review,
+    Attributes, Decision, SELF_SUBJECT_ACCESS_REVIEW_PATH, SELF_SUBJECT_REVIEW_PATH, forbidden,
+    parse_decision, parse_user, self_subject_access_review, self_subject_review,
 };
 use crate::kube::status::Status;
 

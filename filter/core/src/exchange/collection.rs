@@ -33,7 +33,8 @@ pub(super) fn check_version(cx: &Cx, options: &ListOptions) -> Result<(), Status
                 field: String::new(),
             };
             let details = Details { causes: vec![cause], retry_after_seconds: 1, ..Details::default() };
-            Err(Status::timeout(&format!("Too large resource version: {version}, current: {newest}")).with_details(details))
+            Err(Status::timeout(&format!("Too large resource version: {version}, current: {newest}"))
+                .with_details(details))
         }
         _ => Ok(()),
     }

@@ -73,7 +73,10 @@ pub(super) async fn settled(intent: Intent, pending: Pending<'_>) -> Result<Answ
         Ok(answer) if (200..300).contains(&answer.status) => Ok(answer),
         Ok(answer) => {
             let retry_after = answer.header("retry-after");
-            Err(CoderError::new(intent, Failure::Answer { status: answer.status, body: &answer.body, retry_after }))
+            Err(CoderError::new(
+                intent,
+                Failure::Answer { status: answer.status, body: &answer.body, retry_after },
+            ))
         }
         Err(Lost::NotSent) => Err(CoderError::new(intent, Failure::Timeout)),
         Err(Lost::Unknown) => Err(CoderError::new(intent, Failure::Reset)),

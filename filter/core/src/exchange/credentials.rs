@@ -22,7 +22,8 @@ object!(Rights { workspaces, templates, jobs } {});
 /// accepted, 503 when one could not be asked and should be asked again.
 pub(super) async fn check(cx: Cx) -> Reply {
     let planes = &cx.filter.config.control_planes;
-    let asked: Vec<_> = planes.iter().map(|plane| (plane, cx.send_to_coder(plane, requests::authcheck()))).collect();
+    let asked: Vec<_> =
+        planes.iter().map(|plane| (plane, cx.send_to_coder(plane, requests::authcheck()))).collect();
     let (mut code, mut log) = (200, String::new());
     for (plane, pending) in asked {
         let (status, said) = match settled(Intent::Read, pending).await {
@@ -41,12 +42,22 @@ pub(super) async fn check(cx: Cx) -> Reply {
 }
 
 fn judge(rights: &Rights) -> (u16, String) {
-    let missing: Vec<&str> = [("workspaces", rights.workspaces), ("templates", rights.templates), ("provisioner jobs", rights.jobs)]
-        .into_iter()
-        .filter_map(|(name, allowed)| (!allowed).then_some(name))
-        .collect();
+    let missing: Vec<&str> = [
+        ("workspaces", rights.workspaces),
+        ("templates", rights.templates),
+        ("provisioner jobs", rights.jobs),
+    ]
+    .into_iter()
+    .filter_map(|(name, allowed)| (!allowed).then_some(name))
+    .collect();
     match missing.is_empty() {
         true => (200, "accepts its token, which may read and change everything".to_owned()),
-        false => (403, format!("does not let its token read and change all {}: it should be an Owner's", missing.join(", "))),
+        false => (
+            403,
+            format!(
+                "does not let its token read and change all {}: it should be an Owner's",
+                missing.join(", ")
+            ),
+        ),
     }
 }

@@ -6,7 +6,9 @@ use super::context::Cx;
 use super::reply::Reply;
 use super::request::Request;
 use crate::api::v1alpha1::{GROUP, VERSION};
-use crate::kube::discovery::{GroupDescription, GroupVersionKind, ResourceDescription, SubresourceDescription};
+use crate::kube::discovery::{
+    GroupDescription, GroupVersionKind, ResourceDescription, SubresourceDescription,
+};
 use crate::kube::encoding::encode;
 use crate::kube::etag::{etag, if_none_match};
 use crate::kube::negotiation::{DiscoveryForm, negotiate, negotiate_discovery};
@@ -53,8 +55,11 @@ pub(super) fn version(request: &Request) -> Result<Reply, Status> {
 }
 
 fn document(request: &Request, json: Vec<u8>) -> Result<Reply, Status> {
-    let accepted =
-        negotiate(request.header("accept").as_deref(), request.header("user-agent").as_deref(), &request.query()?)?;
+    let accepted = negotiate(
+        request.header("accept").as_deref(),
+        request.header("user-agent").as_deref(),
+        &request.query()?,
+    )?;
     Ok(Reply::new(200, accepted.encoding.content_type(), encode(json, &accepted)))
 }
 
@@ -67,8 +72,9 @@ pub(super) async fn groups(cx: &Cx, caller: &Caller, request: &Request) -> Resul
         _ => format!("{},{}", form.content_type(), DiscoveryForm::Unaggregated.content_type()),
     };
     merged(cx, caller, request, &accept, |upstream, content_type| {
-        let form = DiscoveryForm::from_content_type(content_type)
-            .ok_or_else(|| Status::service_unavailable("the answer of kube-apiserver to /apis could not be read"))?;
+        let form = DiscoveryForm::from_content_type(content_type).ok_or_else(|| {
+            Status::service_unavailable("the answer of kube-apiserver to /apis could not be read")
+        })?;
         Ok((DESCRIPTION.merge(form, upstream)?, form.content_type()))
     })
     .await

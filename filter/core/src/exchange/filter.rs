@@ -70,7 +70,8 @@ impl Filter {
             (Some(place), _) => place,
         };
         if in_work >= usize::try_from(self.config.limits.concurrent_requests).unwrap_or(usize::MAX) {
-            let busy = Reply::from(&Status::too_many_requests("too many requests are in work, please try again", 1));
+            let busy =
+                Reply::from(&Status::too_many_requests("too many requests are in work, please try again", 1));
             return Verdict::Serve(Exchange::new(port, async { busy }));
         }
         let cx = Cx::new(self.clone(), port.clone());

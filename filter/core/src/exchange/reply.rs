@@ -18,8 +18,10 @@ pub struct Reply {
 impl Reply {
     /// An answer that no cache may keep, as all of kube-apiserver's are.
     pub(super) fn new(status: u16, content_type: &str, body: Vec<u8>) -> Self {
-        let headers =
-            vec![("content-type", content_type.to_owned()), ("cache-control", "no-cache, private".to_owned())];
+        let headers = vec![
+            ("content-type", content_type.to_owned()),
+            ("cache-control", "no-cache, private".to_owned()),
+        ];
         Self { status, headers, body, facts: Vec::new() }
     }
 

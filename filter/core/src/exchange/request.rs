@@ -53,7 +53,11 @@ impl Request {
 
     /// The values of a header, comma-joined as RFC 9110 §5.2 allows; `None` when absent or not text.
     pub fn header(&self, name: &str) -> Option<String> {
-        let mut values = self.headers.iter().filter(|(header, _)| header == name).map(|(_, value)| std::str::from_utf8(value));
+        let mut values = self
+            .headers
+            .iter()
+            .filter(|(header, _)| header == name)
+            .map(|(_, value)| std::str::from_utf8(value));
         let mut joined = values.next()?.ok()?.to_owned();
         for value in values {
             joined.push(',');
@@ -123,7 +127,11 @@ mod tests {
 
     #[test]
     fn repeated_headers_are_joined() {
-        let headers = vec![("accept".into(), b"a".to_vec()), ("x".into(), vec![0xff]), ("accept".into(), b"b".to_vec())];
+        let headers = vec![
+            ("accept".into(), b"a".to_vec()),
+            ("x".into(), vec![0xff]),
+            ("accept".into(), b"b".to_vec()),
+        ];
         let request = Request::new(headers, None);
         assert_eq!(request.header("accept").as_deref(), Some("a,b"));
         assert_eq!(request.header("x"), None);

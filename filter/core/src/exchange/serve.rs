@@ -74,7 +74,12 @@ async fn authorize_path(cx: &Cx, caller: &Caller, request: &Request) -> Result<(
 }
 
 /// The verbs, once allowed.
-async fn resource(cx: &Cx, request: &Request, query: &Query, info: &ResourceRequest) -> Result<Reply, Status> {
+async fn resource(
+    cx: &Cx,
+    request: &Request,
+    query: &Query,
+    info: &ResourceRequest,
+) -> Result<Reply, Status> {
     let accept = request.header("accept");
     let accept = accept.as_deref();
     let accepted = || negotiate(accept, request.header("user-agent").as_deref(), query);
@@ -92,7 +97,9 @@ async fn resource(cx: &Cx, request: &Request, query: &Query, info: &ResourceRequ
     }
     match (info.resource.as_str(), info.subresource.as_deref(), info.verb) {
         ("coderworkspaces", None, Verb::Get) => workspaces::get::get(cx, plane()?, name, &accepted()?).await,
-        ("coderworkspaces", None, Verb::List) => workspaces::list::list(cx, &planes, query, &accepted()?).await,
+        ("coderworkspaces", None, Verb::List) => {
+            workspaces::list::list(cx, &planes, query, &accepted()?).await
+        }
         ("coderworkspaces", Some("log"), Verb::Get) => {
             negotiate_text(accept)?;
             workspaces::log::log(cx, plane()?, name, query).await

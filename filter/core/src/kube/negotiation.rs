@@ -275,7 +275,10 @@ fn clauses(accept: Option<&str>) -> Vec<Clause<'_>> {
 
 /// Media types are compared without regard to case (RFC 9110 §8.3.1).
 fn canonical(media_type: &str) -> &str {
-    [JSON, YAML, "text/plain"].into_iter().find(|known| media_type.eq_ignore_ascii_case(known)).unwrap_or(media_type)
+    [JSON, YAML, "text/plain"]
+        .into_iter()
+        .find(|known| media_type.eq_ignore_ascii_case(known))
+        .unwrap_or(media_type)
 }
 
 /// A quality as RFC 9110 writes it, at most three decimals; what cannot be read counts as 0, like in goautoneg.

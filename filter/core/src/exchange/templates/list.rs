@@ -44,7 +44,9 @@ pub(in crate::exchange) async fn list(
     // All Coders are asked before the first is waited for.
     let asked: Vec<_> = planes
         .iter()
-        .map(|plane| [false, true].map(|deprecated| cx.send_to_coder(plane, requests::templates(&search(deprecated)))))
+        .map(|plane| {
+            [false, true].map(|deprecated| cx.send_to_coder(plane, requests::templates(&search(deprecated))))
+        })
         .collect();
     let mut readings = Vec::with_capacity(planes.len());
     for (plane, [current, deprecated]) in planes.iter().zip(asked) {
@@ -85,7 +87,11 @@ fn search(labels: &LabelSelector, fields: &FieldSelector, deprecated: bool) -> T
     query
 }
 
-async fn receive(plane: &ControlPlane, search: &TemplateQuery, pending: Pending<'_>) -> Result<Vec<u8>, Status> {
+async fn receive(
+    plane: &ControlPlane,
+    search: &TemplateQuery,
+    pending: Pending<'_>,
+) -> Result<Vec<u8>, Status> {
     match settled(Intent::Read, pending).await {
         Ok(answer) => Ok(answer.body),
         // An organization that Coder does not know is a 400, and holds nothing.
@@ -135,7 +141,9 @@ async fn unsuccessful_jobs(
 fn templates<'a>(reading: &'a Reading<'_>) -> Result<Vec<Template<'a>>, Status> {
     let mut all = Vec::new();
     for body in &reading.templates {
-        all.extend(coder::parse::<Vec<Template<'a>>>(body).map_err(|_| garbage(&reading.plane.namespace, ""))?);
+        all.extend(
+            coder::parse::<Vec<Template<'a>>>(body).map_err(|_| garbage(&reading.plane.namespace, ""))?,
+        );
     }
     Ok(all)
 }
@@ -144,6 +152,7 @@ type Jobs<'a> = Vec<(&'a str, Option<Vec<ProvisionerJob<'a>>>)>;
 
 fn jobs<'a>(reading: &'a Reading<'_>) -> Result<Jobs<'a>, Status> {
     let parse = |body: &'a Vec<u8>| coder::parse(body).map_err(|_| garbage(&reading.plane.namespace, ""));
-    let entries = reading.jobs.iter().map(|(name, body)| Ok((name.as_str(), body.as_ref().map(parse).transpose()?)));
+    let entries =
+        reading.jobs.iter().map(|(name, body)| Ok((name.as_str(), body.as_ref().map(parse).transpose()?)));
     entries.collect()
 }

@@ -219,9 +219,25 @@ fn tokens_are_checked_at_start() {
         let Step::Reply(reply) = exchange.resume(calls[0].0, answered(), NOW) else { panic!() };
         assert_eq!((reply.status, String::from_utf8(reply.body).unwrap().as_str()), (code, said));
     };
-    check(|| answer(200, &json!({"workspaces": true, "templates": true, "jobs": true})), 200, "Coder of namespace \"coder\" accepts its token, which may read and change everything");
-    check(|| answer(200, &json!({"workspaces": false, "templates": true, "jobs": false})), 403, "Coder of namespace \"coder\" does not let its token read and change all workspaces, provisioner jobs: it should be an Owner's");
-    check(|| answer(401, &json!({"message": "no"})), 403, "Coder of namespace \"coder\" does not accept its token");
+    check(
+        || answer(200, &json!({"workspaces": true, "templates": true, "jobs": true})),
+        200,
+        "Coder of namespace \"coder\" accepts its token, which may read and change everything",
+    );
+    check(
+        || answer(200, &json!({"workspaces": false, "templates": true, "jobs": false})),
+        403,
+        "Coder of namespace \"coder\" does not let its token read and change all workspaces, provisioner jobs: it should be an Owner's",
+    );
+    check(
+        || answer(401, &json!({"message": "no"})),
+        403,
+        "Coder of namespace \"coder\" does not accept its token",
+    );
     check(|| BROKEN, 503, "Coder of namespace \"coder\" could not be asked what its token allows");
-    check(|| answer(200, &json!([])), 503, "Coder of namespace \"coder\" gave no answer of use to the check of its token");
+    check(
+        || answer(200, &json!([])),
+        503,
+        "Coder of namespace \"coder\" gave no answer of use to the check of its token",
+    );
 }

@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 /// A moment of the recorded answers, in milliseconds.
-pub(super) const NOW: i64 = 1_763_720_000_000;
+pub(super) const NOW: i64 = 1_795_255_200_000;
 
 const API: &str = "/apis/aggregation.coder.com/v1alpha1";
 

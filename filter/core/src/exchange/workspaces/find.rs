@@ -20,7 +20,11 @@ pub(super) async fn find(cx: &Cx, plane: &ControlPlane, name: &str) -> Result<An
 }
 
 /// Reads Coder's answer to [`find`].
-pub(super) fn read<'a>(answer: &'a Answer, plane: &ControlPlane, name: &str) -> Result<Workspace<'a>, Status> {
+pub(super) fn read<'a>(
+    answer: &'a Answer,
+    plane: &ControlPlane,
+    name: &str,
+) -> Result<Workspace<'a>, Status> {
     let workspace: Workspace<'a> =
         coder::parse(&answer.body).map_err(|_| garbage(Intent::ReadByUser, &plane.namespace, name))?;
     let found = names::join(&[&workspace.organization_name, &workspace.owner_name, &workspace.name]);

@@ -32,7 +32,8 @@ pub(in crate::exchange) async fn get(
     // The version is that of the form that lists show, which knows no parameters.
     let version = resource_version(newest_of_workspace(&workspace), content_hash(&object, &mut Vec::new())?);
     let whole = matches!(accepted.form, Form::Object | Form::Table(_, IncludeObject::Object));
-    let body = if whole { Some(parameters(cx, plane, name, &workspace.latest_build.id).await?) } else { None };
+    let body =
+        if whole { Some(parameters(cx, plane, name, &workspace.latest_build.id).await?) } else { None };
     let parsed: Vec<BuildParameter<'_>>;
     if let Some(body) = &body {
         parsed = coder::parse(body).map_err(|_| garbage(Intent::Read, &plane.namespace, name))?;

@@ -49,8 +49,10 @@ pub(in crate::exchange) async fn list(
     }
     let mut attempts = 1;
     loop {
-        let lists = readings.iter().map(|(plane, pages)| parse(plane, pages)).collect::<Result<Vec<_>, _>>()?;
-        let Some((index, missing)) = lists.iter().enumerate().find_map(|(index, pages)| Some((index, missing(pages)?)))
+        let lists =
+            readings.iter().map(|(plane, pages)| parse(plane, pages)).collect::<Result<Vec<_>, _>>()?;
+        let Some((index, missing)) =
+            lists.iter().enumerate().find_map(|(index, pages)| Some((index, missing(pages)?)))
         else {
             let mut objects = Vec::new();
             for ((plane, _), pages) in readings.iter().zip(&lists) {
@@ -60,7 +62,9 @@ pub(in crate::exchange) async fn list(
         };
         let Some((plane, pages)) = readings.get_mut(index) else { continue };
         match missing {
-            Missing::From(offset) => pages.push(receive(plane, &search, ask(cx, plane, &search, offset)).await?),
+            Missing::From(offset) => {
+                pages.push(receive(plane, &search, ask(cx, plane, &search, offset)).await?)
+            }
             Missing::Some if attempts < ATTEMPTS => {
                 attempts = attempts.saturating_add(1);
                 *pages = vec![receive(plane, &search, ask(cx, plane, &search, 0)).await?];
@@ -83,7 +87,9 @@ fn select<'a>(
     objects: &mut Vec<Listed<CoderWorkspace<'a>>>,
 ) {
     for workspace in pages.iter().flat_map(|page| &page.workspaces) {
-        let Some(object) = convert::workspace(workspace, &plane.namespace, &plane.dashboard_url) else { continue };
+        let Some(object) = convert::workspace(workspace, &plane.namespace, &plane.dashboard_url) else {
+            continue;
+        };
         if workspace_matches(&object, &options.label_selector, &options.field_selector) {
             objects.push(Listed { object, newest: newest_of_workspace(workspace) });
         }
@@ -95,7 +101,11 @@ fn ask<'a>(cx: &'a Cx, plane: &ControlPlane, search: &WorkspaceQuery, offset: u6
     cx.send_to_coder(plane, requests::workspaces(search, limit, offset))
 }
 
-async fn receive(plane: &ControlPlane, search: &WorkspaceQuery, pending: Pending<'_>) -> Result<Vec<u8>, Status> {
+async fn receive(
+    plane: &ControlPlane,
+    search: &WorkspaceQuery,
+    pending: Pending<'_>,
+) -> Result<Vec<u8>, Status> {
     match settled(Intent::Read, pending).await {
         Ok(answer) => Ok(answer.body),
         // An organization that Coder does not know is a 400, and holds nothing.
@@ -105,7 +115,10 @@ async fn receive(plane: &ControlPlane, search: &WorkspaceQuery, pending: Pending
 }
 
 fn parse<'a>(plane: &ControlPlane, pages: &'a [Vec<u8>]) -> Result<Vec<WorkspaceList<'a>>, Status> {
-    pages.iter().map(|page| coder::parse(page).map_err(|_| garbage(Intent::Read, &plane.namespace, ""))).collect()
+    pages
+        .iter()
+        .map(|page| coder::parse(page).map_err(|_| garbage(Intent::Read, &plane.namespace, "")))
+        .collect()
 }
 
 /// What a reading lacks.

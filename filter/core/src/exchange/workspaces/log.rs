@@ -57,7 +57,8 @@ fn agent_id<'a>(workspace: &'a Workspace<'_>, name: &str) -> Result<&'a str, Sta
         return Ok(&agent.id);
     }
     let names: Vec<&str> = workspace.latest_build.agents().map(|agent| agent.name.as_str()).collect();
-    let there = if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
+    let there =
+        if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
     Err(Status::bad_request(format!("agent: the workspace has no agent {name:?} now; {there}")))
 }
 
@@ -79,13 +80,15 @@ async fn build_id(
         return Ok(latest.id.as_str().to_owned());
     }
     let parsed = WorkspaceName::parse(name).map_err(|_| Status::not_found(WORKSPACES, name))?;
-    let answer = cx.coder(plane, Intent::Read, requests::build_by_number(&parsed, number)).await.map_err(|e| {
-        use crate::coder::errors::Class;
-        match e.class {
-            Class::NotFound | Class::BadRequest => absent(),
-            _ => errors::status(&e, subject(&plane.namespace, name)),
-        }
-    })?;
-    let found: Build<'_> = coder::parse(&answer.body).map_err(|_| garbage(Intent::Read, &plane.namespace, name))?;
+    let answer =
+        cx.coder(plane, Intent::Read, requests::build_by_number(&parsed, number)).await.map_err(|e| {
+            use crate::coder::errors::Class;
+            match e.class {
+                Class::NotFound | Class::BadRequest => absent(),
+                _ => errors::status(&e, subject(&plane.namespace, name)),
+            }
+        })?;
+    let found: Build<'_> =
+        coder::parse(&answer.body).map_err(|_| garbage(Intent::Read, &plane.namespace, name))?;
     Ok(found.id.as_str().to_owned())
 }
