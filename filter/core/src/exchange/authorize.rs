@@ -6,6 +6,7 @@ use super::caller::Caller;
 use super::context::Cx;
 use super::port::{Answer, Call, Outcome, Pending};
 use super::reply::Reply;
+use crate::json::{self, object};
 use crate::kube::authorization::{
     Attributes, Decision, SELF_SUBJECT_ACCESS_REVIEW_PATH, SELF_SUBJECT_REVIEW_PATH, forbidden,
     parse_decision, parse_user, self_subject_access_review, self_subject_review,
@@ -103,8 +104,22 @@ fn created(caller: &Caller, attributes: Attributes<'_>, outcome: Outcome) -> Res
         200..=299 => Ok(answer),
         // An anonymous caller may not even ask; what it was refused is what it came for.
         403 if caller.is_anonymous() => Err(forbidden(ANONYMOUS, attributes, "").into()),
-        _ => Err(Refusal::Verbatim(verbatim(answer))),
+        _ if is_refusal(&answer) => Err(Refusal::Verbatim(verbatim(answer))),
+        _ => Err(Status::service_unavailable(
+            "kube-apiserver gave no answer of use to the check of the request",
+        )
+        .into()),
     }
+}
+
+/// Whether this is a `Status` that may be shown. A 404 is about the review, and would read as one about the object.
+fn is_refusal(answer: &Answer) -> bool {
+    #[derive(Default)]
+    struct Kind {
+        kind: String,
+    }
+    object!(Kind { kind } {});
+    answer.status != 404 && json::read::<Kind>(&answer.body).is_ok_and(|body| body.kind == "Status")
 }
 
 /// Passes on an answer of kube-apiserver's: its status, its body, and the headers that belong to them.

@@ -39,6 +39,9 @@ fn nobody_is_let_in_unless_it_is_said() {
     check(|| Err(Lost::NotSent), 503);
     check(|| answer(500, &json!({})), 503);
     check(|| answer(302, &json!({"kind": "SelfSubjectAccessReview", "status": {"allowed": true}})), 503);
+    check(|| answer(404, &json!({"kind": "Status", "code": 404, "reason": "NotFound"})), 503);
+    check(|| answer(404, &json!({})), 503);
+    check(|| answer(403, &json!({})), 503);
     check(|| answer(201, &json!({})), 503);
     check(|| answer(201, &json!({"kind": "Other", "status": {"allowed": true}})), 503);
     check(|| answer(201, &json!({"kind": "SelfSubjectAccessReview", "status": {}})), 503);
