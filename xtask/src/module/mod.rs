@@ -131,7 +131,7 @@ fn toolchain(step: &Step) -> Result<Toolchain> {
     if paths::which("rustup").is_some() {
         step.detail("fetching the wasm target");
         let mut rustup = Command::new("rustup");
-        rustup.current_dir(paths::root()).args(["target", "add", TARGET]);
+        rustup.current_dir(paths::root()).env("RUSTUP_MAX_RETRIES", "1").args(["target", "add", TARGET]);
         if command::run(&mut rustup, step, |_| None).is_ok() && target_installed()? {
             return Ok(Toolchain::Native);
         }
