@@ -8,6 +8,10 @@ demo *args:
 test *args:
     cargo xtask test {{ args }}
 
+# The filter against Envoy passing the same bytes on
+bench *args:
+    cargo xtask bench {{ args }}
+
 # The wasm module, in dist/
 build *args:
     cargo xtask build {{ args }}

@@ -1,5 +1,6 @@
 //! The aggregated API server written in Go (coder-k8s), when somebody has its binary: the same work over the same
-//! upstream. It speaks TLS only, asks nobody whether a caller may, and its port cannot be chosen.
+//! upstream. It speaks TLS only, asks nobody whether a caller may, and where it listens (port 6443 of every interface)
+//! cannot be chosen.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
