@@ -136,14 +136,18 @@ pub(crate) fn stop(lab: &Path, name: &str) -> Result<()> {
 }
 
 fn stop_these(lab: &Path, these: &[(String, Record)]) -> Result<()> {
-    for (_, record) in these.iter().filter(|(_, record)| record.alive()) {
-        record.signal(Signal::SIGTERM);
+    // A group keeps its number while anything of it runs, so those found alive stay ours after their leader has gone.
+    let groups: Vec<i32> =
+        these.iter().map(|(_, record)| record).filter(|r| r.alive()).map(|r| r.pid).collect();
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        for group in still_running(&groups) {
+            let _ = killpg(Pid::from_raw(group), signal);
+        }
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until && !still_running(&groups).is_empty() {
+            std::thread::sleep(Duration::from_millis(30));
+        }
     }
-    wait_until_gone(these);
-    for (_, record) in these.iter().filter(|(_, record)| record.alive()) {
-        record.signal(Signal::SIGKILL);
-    }
-    wait_until_gone(these);
     for (name, record) in these {
         if let Some(folder) = &record.temporary {
             remove(folder);
@@ -159,11 +163,18 @@ fn stop_these(lab: &Path, these: &[(String, Record)]) -> Result<()> {
     Ok(())
 }
 
-fn wait_until_gone(these: &[(String, Record)]) {
-    let until = Instant::now() + PATIENCE;
-    while Instant::now() < until && these.iter().any(|(_, record)| record.alive()) {
-        std::thread::sleep(Duration::from_millis(30));
+/// Those of these process groups of which something has not ended.
+fn still_running(groups: &[i32]) -> Vec<i32> {
+    if groups.is_empty() {
+        return Vec::new();
     }
+    let numbers = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let running: Vec<i32> = numbers
+        .filter_map(|entry| stat(entry.file_name().to_str()?.parse().ok()?))
+        .filter(|stat| !stat.ended)
+        .map(|stat| stat.group)
+        .collect();
+    groups.iter().copied().filter(|group| running.contains(group)).collect()
 }
 
 impl Record {
@@ -173,13 +184,8 @@ impl Record {
 
     /// True while the very process that was started is there and has not ended.
     pub(crate) fn alive(&self) -> bool {
-        self.boot == boot() && stat(self.pid).is_some_and(|stat| stat.start == self.start && !stat.ended)
-    }
-
-    fn signal(&self, signal: Signal) {
-        if self.pid > 1 {
-            let _ = killpg(Pid::from_raw(self.pid), signal);
-        }
+        let same = |stat: Stat| stat.start == self.start && !stat.ended;
+        self.pid > 1 && self.boot == boot() && stat(self.pid).is_some_and(same)
     }
 }
 
@@ -210,6 +216,7 @@ fn boot() -> String {
 }
 
 struct Stat {
+    group: i32,
     start: u64,
     ended: bool,
 }
@@ -219,7 +226,8 @@ fn stat(pid: i32) -> Option<Stat> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
     let ended = matches!(fields.next()?, "Z" | "X");
-    Some(Stat { start: fields.nth(18)?.parse().ok()?, ended })
+    let group = fields.nth(1)?.parse().ok()?;
+    Some(Stat { group, start: fields.nth(16)?.parse().ok()?, ended })
 }
 
 #[cfg(test)]
@@ -252,6 +260,16 @@ mod tests {
         assert!(all(&lab).is_empty());
         assert!(stat(grandchild).is_none_or(|stat| stat.ended));
         stop_all(&lab).unwrap();
+    }
+
+    #[test]
+    fn what_ignores_a_request_to_stop_is_killed_though_its_parent_has_gone() {
+        let lab = lab("stubborn");
+        start(&lab, "(trap '' TERM; echo; exec sleep 300) & wait");
+        while fs::read(log(&lab, "sleeper")).unwrap().is_empty() {}
+        let group = all(&lab)[0].1.pid;
+        stop_all(&lab).unwrap();
+        assert!(still_running(&[group]).is_empty());
     }
 
     #[test]
