@@ -77,9 +77,16 @@ pub struct ControlPlane {
     pub authority: String,
     /// Where people open Coder's dashboard; `status.url` begins with it.
     pub dashboard_url: String,
+    /// Whether deleting the namespace deletes its workspaces and templates in Coder. Without it they survive: losing a namespace must not lose
+    /// people's work.
+    pub delete_with_namespace: bool,
 }
 
-object!(ControlPlane { namespace, cluster, authority, dashboard_url as "dashboardURL" } {} closed);
+object!(
+    ControlPlane { namespace, cluster, authority, dashboard_url as "dashboardURL" }
+    { delete_with_namespace as "deleteWithNamespace" }
+    closed
+);
 
 /// Bounds that protect Coder, kube-apiserver and the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +99,14 @@ pub struct Limits {
     pub concurrent_requests: u32,
     /// Workspaces asked of Coder in one call when a list is read. 1 to 5000.
     pub list_page_size: u32,
+    /// Longest body of a request that is not a template's, in bytes. 1024 to 33554432.
+    pub body_bytes: u32,
+    /// Longest body of a request that is a template's, in bytes: JSON can make an archive six times as long. 1024 to 134217728.
+    pub template_body_bytes: u32,
+    /// All request bodies that one worker holds at once, in bytes; the next is answered 429. 1048576 to 1073741824.
+    pub held_body_bytes: u32,
+    /// Largest archive made of a template's files, in bytes. Coder's provisioner refuses jobs above 4 MiB. 10240 to 104857600.
+    pub template_archive_bytes: u32,
 }
 
 object!(
@@ -99,7 +114,9 @@ object!(
     {}
     {
         request_timeout_seconds as "requestTimeoutSeconds", decision_cache_seconds as "decisionCacheSeconds",
-        concurrent_requests as "concurrentRequests", list_page_size as "listPageSize"
+        concurrent_requests as "concurrentRequests", list_page_size as "listPageSize", body_bytes as "bodyBytes",
+        template_body_bytes as "templateBodyBytes", held_body_bytes as "heldBodyBytes",
+        template_archive_bytes as "templateArchiveBytes"
     }
     closed
 );
@@ -111,6 +128,10 @@ impl Default for Limits {
             decision_cache_seconds: 10,
             concurrent_requests: 1000,
             list_page_size: 2000,
+            body_bytes: 3 * 1024 * 1024,
+            template_body_bytes: 32 * 1024 * 1024,
+            held_body_bytes: 256 * 1024 * 1024,
+            template_archive_bytes: 4_100_000,
         }
     }
 }
@@ -121,10 +142,34 @@ impl Limits {
         Millis::from(self.request_timeout_seconds).saturating_mul(1000)
     }
 
+    /// [`body_bytes`](Self::body_bytes) as a length.
+    pub fn body(&self) -> usize {
+        length(self.body_bytes)
+    }
+
+    /// [`template_body_bytes`](Self::template_body_bytes) as a length.
+    pub fn template_body(&self) -> usize {
+        length(self.template_body_bytes)
+    }
+
+    /// [`held_body_bytes`](Self::held_body_bytes) as a length.
+    pub fn bodies(&self) -> usize {
+        length(self.held_body_bytes)
+    }
+
+    /// [`template_archive_bytes`](Self::template_archive_bytes) as a length.
+    pub fn template_archive(&self) -> usize {
+        length(self.template_archive_bytes)
+    }
+
     /// [`decision_cache_seconds`](Self::decision_cache_seconds) in milliseconds.
     pub fn decision_cache(&self) -> Millis {
         Millis::from(self.decision_cache_seconds).saturating_mul(1000)
     }
+}
+
+fn length(bytes: u32) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// Why a configuration cannot be used: the field and what is wrong with it.

@@ -49,6 +49,8 @@ pub enum Failure<'a> {
     },
     /// A 2xx whose body is not what this call answers.
     Garbage,
+    /// It was never sent.
+    NotSent,
     /// No answer in time.
     Timeout,
     /// No connection, or it broke.
@@ -77,7 +79,7 @@ pub enum Class {
     },
     /// Coder does not accept our credentials. Not the caller's fault, and not to be tried again soon.
     Credentials,
-    /// A read got no answer of use.
+    /// A read got no answer of use, or a write was never sent.
     Unavailable,
     /// A write may or may not have happened.
     OutcomeUnknown {
@@ -136,7 +138,10 @@ impl CoderError {
             validations: Vec::new(),
         };
         let Failure::Answer { status, body, retry_after } = failure else {
-            error.class = lost(intent, matches!(failure, Failure::Timeout));
+            error.class = match failure {
+                Failure::NotSent => Class::Unavailable,
+                _ => lost(intent, matches!(failure, Failure::Timeout)),
+            };
             return error;
         };
         if !(400..500).contains(&status) {

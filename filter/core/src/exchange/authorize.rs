@@ -57,6 +57,7 @@ pub(super) async fn authorize(cx: &Cx, caller: &Caller, attributes: Attributes<'
         }
         (None, None) => String::new(),
     };
+    cx.user.replace(user.clone());
     cx.note("kube.user", user.as_str());
     cx.note("kube.decision", if decision.allowed { "allow" } else { "forbid" });
     if decision.allowed { Ok(()) } else { Err(forbidden(&user, attributes, &decision.reason).into()) }

@@ -1,12 +1,16 @@
 //! What a verb works with: the filter's state, the port of its exchange, and the calls to Coder and kube-apiserver.
 
+use super::Exchange;
 use super::filter::Filter;
 use super::port::{Answer, Call, Lost, Pending, Port};
+use super::reply::Reply;
 use crate::coder::errors::{CoderError, Failure, Intent};
 use crate::coder::requests::Request as CoderRequest;
 use crate::config::ControlPlane;
+use crate::kube::percent;
 use crate::time::Millis;
 use std::cell::{Cell, RefCell};
+use std::future::Future;
 use std::rc::Rc;
 
 /// One exchange's view of the world.
@@ -15,12 +19,17 @@ pub(super) struct Cx {
     pub(super) port: Rc<Port>,
     /// What the access log should know, as filter state names and values.
     pub(super) facts: RefCell<Vec<(&'static str, String)>>,
+    /// What the client should know beside the answer.
+    pub(super) warnings: RefCell<Vec<String>>,
+    /// The caller's name, once kube-apiserver has told it; Coder's audit trail gets it.
+    pub(super) user: RefCell<String>,
     coder_calls: Cell<u32>,
 }
 
 impl Cx {
     pub(super) fn new(filter: Rc<Filter>, port: Rc<Port>) -> Self {
-        Self { filter, port, facts: RefCell::default(), coder_calls: Cell::new(0) }
+        let (facts, warnings, user, coder_calls) = Default::default();
+        Self { filter, port, facts, warnings, user, coder_calls }
     }
 
     /// Milliseconds since the Unix epoch.
@@ -38,10 +47,30 @@ impl Cx {
         self.facts.borrow_mut().push((name, value.into()));
     }
 
+    /// Tells the client something that is no error.
+    pub(super) fn warn(&self, text: impl Into<String>) {
+        let text = text.into();
+        let mut warnings = self.warnings.borrow_mut();
+        if !warnings.contains(&text) {
+            warnings.push(text);
+        }
+    }
+
+    /// Goes on with work in the same caller's name after this request has been answered. Its reply is for the log.
+    pub(super) fn spawn<F: Future<Output = Reply> + 'static>(&self, work: impl FnOnce(Self) -> F) {
+        let port = Rc::new(Port::background(self.now(), self.filter.config.limits.request_timeout()));
+        let cx = Self::new(self.filter.clone(), port.clone());
+        cx.user.replace(self.user.borrow().clone());
+        self.filter.spawn(Exchange::new(port, work(cx)));
+    }
+
     /// Sends a request to a Coder; await the result with [`settled`]. Only here do calls to Coder begin.
     pub(super) fn send_to_coder(&self, plane: &ControlPlane, request: CoderRequest) -> Pending<'_> {
         self.coder_calls.set(self.coder_calls.get().saturating_add(1));
-        let mut headers = vec![("accept".to_owned(), "application/json".to_owned())];
+        let mut headers = vec![
+            ("accept".to_owned(), "application/json".to_owned()),
+            ("user-agent".to_owned(), user_agent(&self.user.borrow())),
+        ];
         if let Some(content_type) = request.content_type {
             headers.push(("content-type".to_owned(), content_type.to_owned()));
         }
@@ -67,10 +96,23 @@ impl Cx {
     }
 }
 
-/// Waits for a call to Coder: a 2xx is an answer, all else an error by what the call was meant to do.
+/// Who calls, for Coder's audit trail: the filter, and in parentheses the user it acts for.
+fn user_agent(user: &str) -> String {
+    let mut agent = concat!("coder-kube-filter/", env!("CARGO_PKG_VERSION")).to_owned();
+    if !user.is_empty() {
+        agent.push_str(" (");
+        agent.push_str(&percent::encode_comment(user));
+        agent.push(')');
+    }
+    agent
+}
+
+/// Waits for a call to Coder: a 2xx is an answer, and for a write also 304, which says that it is so already; all else is an error by what the
+/// call was meant to do.
 pub(super) async fn settled(intent: Intent, pending: Pending<'_>) -> Result<Answer, CoderError> {
     match pending.await {
         Ok(answer) if (200..300).contains(&answer.status) => Ok(answer),
+        Ok(answer) if answer.status == 304 && !intent.is_read() => Ok(answer),
         Ok(answer) => {
             let retry_after = answer.header("retry-after");
             Err(CoderError::new(
@@ -78,7 +120,7 @@ pub(super) async fn settled(intent: Intent, pending: Pending<'_>) -> Result<Answ
                 Failure::Answer { status: answer.status, body: &answer.body, retry_after },
             ))
         }
-        Err(Lost::NotSent) => Err(CoderError::new(intent, Failure::Timeout)),
+        Err(Lost::NotSent) => Err(CoderError::new(intent, Failure::NotSent)),
         Err(Lost::Unknown) => Err(CoderError::new(intent, Failure::Reset)),
     }
 }

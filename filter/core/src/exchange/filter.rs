@@ -3,14 +3,17 @@
 use super::cache::Cache;
 use super::caller::{Caller, Forwarded};
 use super::context::Cx;
+use super::namespace::Phase;
 use super::port::Port;
 use super::reply::Reply;
 use super::request::Request;
+use super::request_body::{BodyBudget, RequestBody};
 use super::{Exchange, credentials, serve};
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::kube::authorization::Decision;
 use crate::kube::status::Status;
 use crate::time::Millis;
+use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Decisions and callers that are remembered at once.
@@ -25,10 +28,16 @@ pub struct Filter {
     pub(super) config: Config,
     /// RBAC's decisions, by credentials and question.
     pub(super) decisions: Cache<Decision>,
+    /// Whether namespaces are being deleted, by credentials and namespace.
+    pub(super) namespaces: Cache<Phase>,
     /// Names of callers, by credentials.
     pub(super) users: Cache<String>,
     /// Parameters of builds as Coder's JSON, by namespace and build.
     pub(super) parameters: Cache<Rc<[u8]>>,
+    /// What the bodies of all requests in work take.
+    bodies: Rc<BodyBudget>,
+    /// Work that goes on after its request was answered, until the host takes it up.
+    background: RefCell<Vec<Exchange>>,
 }
 
 /// What becomes of a request.
@@ -45,22 +54,36 @@ impl Filter {
         let lifetime = config.limits.decision_cache();
         Rc::new(Self {
             decisions: Cache::new(lifetime, REMEMBERED_DECISIONS),
+            namespaces: Cache::new(lifetime, REMEMBERED_DECISIONS),
             users: Cache::new(lifetime, REMEMBERED_DECISIONS),
             parameters: Cache::new(BUILDS_LIFETIME, REMEMBERED_BUILDS),
+            bodies: Rc::default(),
+            background: RefCell::default(),
             config,
         })
     }
 
+    /// Work that goes on after its request was answered, to be driven like an exchange without a client. Its reply is for the log.
+    pub fn take_background(&self) -> Vec<Exchange> {
+        self.background.take()
+    }
+
+    pub(super) fn spawn(&self, exchange: Exchange) {
+        self.background.borrow_mut().push(exchange);
+    }
+
     /// Asks every Coder what the token that Envoy adds allows. The reply is for the log: 200 all is well, 403 it does not allow enough, 503 to be asked again.
     pub fn check_credentials(self: &Rc<Self>, now: Millis) -> Exchange {
-        let port = Rc::new(Port::new(now, now.saturating_add(self.config.limits.request_timeout())));
+        let port = Rc::new(Port::background(now, self.config.limits.request_timeout()));
         Exchange::new(port.clone(), credentials::check(Cx::new(self.clone(), port)))
     }
 
     /// Takes a request in. `in_work` is how many exchanges this worker has under way.
     pub fn receive(self: &Rc<Self>, request: Request, now: Millis, in_work: usize) -> Verdict {
         let caller = Caller::of(&request, &self.config);
-        let port = Rc::new(Port::new(now, now.saturating_add(self.config.limits.request_timeout())));
+        let limits = &self.config.limits;
+        let body = RequestBody::new(body_limit(&request, limits), self.bodies.clone(), limits.bodies());
+        let port = Rc::new(Port::new(now, now.saturating_add(limits.request_timeout()), body));
         let place = match (request.place(), &caller) {
             (None, Ok(caller)) => return Verdict::Forward(caller.forwarded(&request)),
             (None, Err(status)) => {
@@ -76,5 +99,14 @@ impl Filter {
         }
         let cx = Cx::new(self.clone(), port.clone());
         Verdict::Serve(Exchange::new(port, serve::serve(cx, place, request, caller)))
+    }
+}
+
+/// Most bytes of body that a request may have. Templates hold whole archives; Kubernetes' own limit holds for all else.
+fn body_limit(request: &Request, limits: &Limits) -> usize {
+    match request.method() {
+        "GET" | "HEAD" => 0,
+        "POST" | "PUT" | "PATCH" if request.path().contains("/codertemplates") => limits.template_body(),
+        _ => limits.body(),
     }
 }

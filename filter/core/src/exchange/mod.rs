@@ -12,13 +12,16 @@ mod context;
 mod credentials;
 mod discovery;
 mod filter;
+mod namespace;
 mod openapi;
 mod port;
 mod reply;
 mod request;
+mod request_body;
 mod serve;
 mod templates;
 mod workspaces;
+mod write;
 
 pub use caller::Forwarded;
 pub use filter::{Filter, Verdict};
@@ -67,6 +70,29 @@ impl Exchange {
                 if calls.is_empty() { Step::Wait } else { Step::Call(calls) }
             }
         }
+    }
+
+    /// Hands in the next part of the request's body and goes on; every request has a last part, which may be empty.
+    pub fn body(&mut self, chunk: Vec<u8>, last: bool, now: Millis) -> Step {
+        self.port.set_now(now);
+        self.port.body.push(chunk, last);
+        self.advance()
+    }
+
+    /// The moment that the exchange sleeps until, if it does.
+    pub fn wakes_at(&self) -> Option<Millis> {
+        self.port.wakes_at()
+    }
+
+    /// Goes on when that moment has come.
+    pub fn wake(&mut self, now: Millis) -> Step {
+        self.port.set_now(now);
+        self.advance()
+    }
+
+    /// Whether it must run to its end though its client has left: it has begun to change something.
+    pub fn outlives_client(&self) -> bool {
+        self.port.writes()
     }
 
     /// Hands in what became of a call and goes on.

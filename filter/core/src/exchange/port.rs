@@ -3,6 +3,7 @@
 //! An exchange is an `async fn`; awaiting a call parks it until the host hands in the outcome. There is no executor and no
 //! waker: the host polls when something has happened. Holds the exchange's only view of time.
 
+use super::request_body::RequestBody;
 use crate::time::Millis;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -76,20 +77,64 @@ pub enum Lost {
 /// What became of a call.
 pub type Outcome = Result<Answer, Lost>;
 
-/// One exchange's calls and clock.
+/// When the calls of an exchange end.
+#[derive(Debug, Clone, Copy)]
+enum Deadline {
+    /// At this moment, whenever they began: somebody waits for the answer.
+    At(Millis),
+    /// That long after each began: nobody waits.
+    Each(Millis),
+}
+
+/// One exchange's calls, clock and request body.
 pub struct Port {
     now: Cell<Millis>,
-    deadline: Millis,
+    deadline: Deadline,
     next: Cell<CallId>,
     outbox: RefCell<Vec<(CallId, Call)>>,
     outcomes: RefCell<Vec<(CallId, Outcome)>>,
+    wakes_at: Cell<Option<Millis>>,
+    writes: Cell<bool>,
+    pub(super) body: RequestBody,
 }
 
 impl Port {
-    /// A port whose calls end by `deadline`.
-    pub fn new(now: Millis, deadline: Millis) -> Self {
-        let (outbox, outcomes) = Default::default();
-        Self { now: Cell::new(now), deadline, next: Cell::new(0), outbox, outcomes }
+    /// A port whose calls end by `deadline`, for a request with this body.
+    pub fn new(now: Millis, deadline: Millis, body: RequestBody) -> Self {
+        Self::with(now, Deadline::At(deadline), body)
+    }
+
+    /// A port for work that nobody waits for: each call may take that long.
+    pub fn background(now: Millis, call: Millis) -> Self {
+        Self::with(now, Deadline::Each(call), RequestBody::none())
+    }
+
+    fn with(now: Millis, deadline: Deadline, body: RequestBody) -> Self {
+        let (outbox, outcomes, wakes_at, writes) = Default::default();
+        Self { now: Cell::new(now), deadline, next: Cell::new(0), outbox, outcomes, wakes_at, writes, body }
+    }
+
+    /// Parks until the clock has reached `moment`.
+    pub async fn sleep_until(&self, moment: Millis) {
+        std::future::poll_fn(|_| {
+            if self.now() >= moment {
+                self.wakes_at.set(None);
+                return Poll::Ready(());
+            }
+            self.wakes_at.set(Some(moment));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// The moment that this exchange sleeps until.
+    pub(super) fn wakes_at(&self) -> Option<Millis> {
+        self.wakes_at.get()
+    }
+
+    /// Whether a call that may change something has been sent.
+    pub(super) fn writes(&self) -> bool {
+        self.writes.get()
     }
 
     /// The time of the newest event, in milliseconds since the Unix epoch.
@@ -101,11 +146,18 @@ impl Port {
     pub fn call(&self, mut call: Call) -> Pending<'_> {
         let id = self.next.get();
         self.next.set(id.wrapping_add(1));
-        let left = u32::try_from(self.deadline.saturating_sub(self.now())).unwrap_or(0);
+        let left = match self.deadline {
+            Deadline::At(moment) => moment.saturating_sub(self.now()),
+            Deadline::Each(duration) => duration,
+        };
+        let left = u32::try_from(left).unwrap_or(0);
         if left == 0 {
             self.hand_in(id, Err(Lost::NotSent));
         } else {
             call.timeout_ms = call.timeout_ms.min(left);
+            if call.method != "GET" {
+                self.writes.set(true);
+            }
             self.outbox.borrow_mut().push((id, call));
         }
         Pending { port: self, id }

@@ -3,16 +3,20 @@
 use super::authorize::{Refusal, authorize};
 use super::caller::Caller;
 use super::context::Cx;
+use super::namespace::{self, Phase};
 use super::reply::Reply;
 use super::request::{Place, Request};
+use super::write::Write;
 use super::{discovery, openapi, templates, workspaces};
 use crate::api::v1alpha1::{GROUP, TEMPLATES, VERSION, WORKSPACES};
 use crate::config::ControlPlane;
 use crate::kube::authorization::Attributes;
 use crate::kube::negotiation::{negotiate, negotiate_text};
 use crate::kube::query::Query;
+use crate::kube::quote::Quoted;
 use crate::kube::request_info::{self, RequestInfo, ResourceRequest, Verb};
 use crate::kube::status::Status;
+use crate::kube::warning;
 
 /// Answers a request, whatever happens.
 pub(super) async fn serve(cx: Cx, place: Place, request: Request, caller: Result<Caller, Status>) -> Reply {
@@ -20,6 +24,9 @@ pub(super) async fn serve(cx: Cx, place: Place, request: Request, caller: Result
         Ok(reply) | Err(Refusal::Verbatim(reply)) => reply,
         Err(Refusal::Status(status)) => Reply::from(&status),
     };
+    for warning in cx.warnings.take() {
+        reply = reply.with("warning", warning::header(&warning));
+    }
     cx.note("kube.coder_calls", cx.coder_calls().to_string());
     reply.facts = cx.facts.take();
     reply
@@ -57,7 +64,7 @@ async fn answer(
                     cx.note("kube.verb", info.verb.as_str());
                     cx.note("kube.resource", info.resource.as_str());
                     authorize(cx, &caller, Attributes::Resource(&info)).await?;
-                    Ok(resource(cx, request, &query, &info).await?)
+                    resource(cx, &caller, request, &query, &info).await
                 }
                 RequestInfo::NonResource => Err(Status::unknown_path().into()),
             }
@@ -76,15 +83,34 @@ async fn authorize_path(cx: &Cx, caller: &Caller, request: &Request) -> Result<(
 /// The verbs, once allowed.
 async fn resource(
     cx: &Cx,
+    caller: &Caller,
     request: &Request,
     query: &Query,
     info: &ResourceRequest,
-) -> Result<Reply, Status> {
+) -> Result<Reply, Refusal> {
+    if info.group != GROUP || info.version != VERSION {
+        return Err(Status::unknown_path().into());
+    }
+    match info.verb {
+        Verb::Get | Verb::List | Verb::Watch => read(cx, caller, request, query, info).await,
+        Verb::Create | Verb::Update | Verb::Patch | Verb::Delete | Verb::DeleteCollection => {
+            change(cx, caller, request, query, info).await
+        }
+    }
+}
+
+async fn read(
+    cx: &Cx,
+    caller: &Caller,
+    request: &Request,
+    query: &Query,
+    info: &ResourceRequest,
+) -> Result<Reply, Refusal> {
     let accept = request.header("accept");
     let accept = accept.as_deref();
     let accepted = || negotiate(accept, request.header("user-agent").as_deref(), query);
     let namespace = info.namespace.as_deref();
-    let planes = planes(cx, namespace);
+    let mut planes = planes(cx, namespace);
     // A named object always has a namespace; where no Coder stands behind it there is nothing of that name.
     let name = info.name.as_deref().unwrap_or_default();
     let plane = || match (namespace, planes.first()) {
@@ -92,25 +118,85 @@ async fn resource(
         (Some(_), None) => Err(Status::not_found(info.group_resource(), name)),
         (None, _) => Err(Status::unknown_path()),
     };
-    if info.group != GROUP || info.version != VERSION {
-        return Err(Status::unknown_path());
-    }
-    match (info.resource.as_str(), info.subresource.as_deref(), info.verb) {
-        ("coderworkspaces", None, Verb::Get) => workspaces::get::get(cx, plane()?, name, &accepted()?).await,
-        ("coderworkspaces", None, Verb::List) => {
-            workspaces::list::list(cx, &planes, query, &accepted()?).await
+    let reply = match (info.resource.as_str(), info.subresource.as_deref(), info.verb) {
+        ("coderworkspaces", None | Some("status"), Verb::Get) => {
+            workspaces::get::get(cx, plane()?, name, &accepted()?).await
         }
         ("coderworkspaces", Some("log"), Verb::Get) => {
             negotiate_text(accept)?;
             workspaces::log::log(cx, plane()?, name, query).await
         }
-        ("codertemplates", None, Verb::Get) => templates::get::get(cx, plane()?, name, &accepted()?).await,
-        ("codertemplates", None, Verb::List) => templates::list::list(cx, &planes, query, &accepted()?).await,
-        ("coderworkspaces", None | Some("log"), verb) => {
-            Err(Status::method_not_supported(WORKSPACES, verb.as_str()))
+        ("codertemplates", None | Some("status"), Verb::Get) => {
+            templates::get::get(cx, plane()?, name, &accepted()?).await
         }
-        ("codertemplates", None, verb) => Err(Status::method_not_supported(TEMPLATES, verb.as_str())),
-        _ => Err(Status::unknown_path()),
+        ("coderworkspaces" | "codertemplates", None, Verb::List) => {
+            let accepted = accepted()?;
+            // What a namespace's deletion leaves behind is not there for those who wait for it to be empty.
+            if let (Some(namespace), [plane]) = (namespace, planes.as_slice())
+                && !plane.delete_with_namespace
+                && namespace::recent_phase(cx, caller, namespace).await? == Phase::Terminating
+            {
+                planes.clear();
+            }
+            match info.resource.as_str() {
+                "coderworkspaces" => workspaces::list::list(cx, &planes, query, &accepted).await,
+                _ => templates::list::list(cx, &planes, query, &accepted).await,
+            }
+        }
+        _ => Err(not_served(info)),
+    };
+    Ok(reply?)
+}
+
+async fn change(
+    cx: &Cx,
+    caller: &Caller,
+    request: &Request,
+    query: &Query,
+    info: &ResourceRequest,
+) -> Result<Reply, Refusal> {
+    let accept = request.header("accept");
+    let accepted = &negotiate(accept.as_deref(), request.header("user-agent").as_deref(), query)?;
+    let name = info.name.as_deref().unwrap_or_default();
+    let Some(namespace) = info.namespace.as_deref() else { return Err(not_served(info).into()) };
+    let Some(plane) = cx.filter.config.control_plane(namespace) else {
+        return Err(match info.verb {
+            Verb::Create => {
+                let why = format!("no Coder stands behind namespace {}", Quoted(namespace));
+                Status::forbidden(info.group_resource(), name, &why)
+            }
+            _ => Status::not_found(info.group_resource(), name),
+        }
+        .into());
+    };
+    let write = Write { cx, caller, request, query, info, plane, name, accepted };
+    match (info.resource.as_str(), info.subresource.as_deref(), info.verb) {
+        ("coderworkspaces", None, Verb::Create) => workspaces::create::create(write).await,
+        ("coderworkspaces", None, Verb::Update | Verb::Patch) => workspaces::update::update(write).await,
+        ("coderworkspaces", None, Verb::Delete) => workspaces::delete::delete(write).await,
+        ("coderworkspaces", None, Verb::DeleteCollection) => {
+            workspaces::delete_collection::delete_collection(write).await
+        }
+        ("codertemplates", None, Verb::Create) => templates::create::create(write).await,
+        ("codertemplates", None, Verb::Update | Verb::Patch) => templates::update::update(write).await,
+        ("codertemplates", None, Verb::Delete) => templates::delete::delete(write).await,
+        ("codertemplates", None, Verb::DeleteCollection) => {
+            templates::delete_collection::delete_collection(write).await
+        }
+        _ => Err(not_served(info).into()),
+    }
+}
+
+/// 405 for a verb that a resource does not serve, 404 for a resource that there is not.
+fn not_served(info: &ResourceRequest) -> Status {
+    match (info.resource.as_str(), info.subresource.as_deref()) {
+        ("coderworkspaces", None | Some("log" | "status")) => {
+            Status::method_not_supported(WORKSPACES, info.verb.as_str())
+        }
+        ("codertemplates", None | Some("status")) => {
+            Status::method_not_supported(TEMPLATES, info.verb.as_str())
+        }
+        _ => Status::unknown_path(),
     }
 }
 

@@ -4,17 +4,21 @@
 
 pub mod authorization;
 pub mod continue_token;
+pub mod delete_options;
 pub mod discovery;
+pub mod document;
 pub mod duration;
 pub mod encoding;
 pub mod etag;
 pub mod headers;
 pub mod list_options;
 pub mod list_writer;
+pub mod manifest;
 pub mod meta;
 pub mod negotiation;
 pub mod object_writer;
 pub mod openapi;
+pub mod patch;
 pub mod percent;
 pub mod query;
 pub mod quote;
@@ -24,4 +28,6 @@ pub mod status;
 pub mod subject;
 pub mod table;
 pub mod user;
+pub mod warning;
+pub mod write_options;
 pub mod yaml;

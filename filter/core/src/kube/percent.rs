@@ -1,5 +1,6 @@
 //! Percent decoding that refuses what is malformed instead of guessing. Each piece is decoded once, never twice.
 
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::borrow::Cow;
 
 /// Why a piece of a URL could not be decoded.
@@ -40,12 +41,36 @@ pub(crate) fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
+/// Encodes one segment of a path: all but RFC 3986's unreserved characters, and the dot, because `..` must never be a segment.
+#[must_use]
+pub fn encode_segment(text: &str) -> String {
+    const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'~');
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
+
+/// Encodes what cannot stand in a comment of a header (RFC 9110 §5.6.5), and cuts what is very long.
+#[must_use]
+pub fn encode_comment(text: &str) -> String {
+    const KEPT: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'(').add(b')').add(b'\\').add(b'"');
+    const MAX: usize = 256;
+    utf8_percent_encode(text.get(..text.floor_char_boundary(MAX)).unwrap_or_default(), KEPT).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn check(input: &str, plus: bool, expect: Result<&str, DecodeError>) {
         assert_eq!(decode(input, plus).as_deref().map_err(|e| *e), expect, "{input}");
+    }
+
+    #[test]
+    fn comments_cannot_be_left() {
+        let check = |text: &str, expect: &str| assert_eq!(encode_comment(text), expect);
+        check("system:serviceaccount:ns:name", "system:serviceaccount:ns:name");
+        check("alice@example.com", "alice@example.com");
+        check("a) (b\r\nx: y%", "a%29%20%28b%0D%0Ax:%20y%25");
+        check("ü", "%C3%BC");
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! The verbs of `codertemplates`, one a file.
 
+pub(super) mod create;
+pub(super) mod delete;
+pub(super) mod delete_collection;
 pub(super) mod get;
 pub(super) mod list;
+pub(super) mod update;
 
 use crate::api::v1alpha1::TEMPLATES;
 use crate::coder::errors::{CoderError, Failure, Intent};

@@ -1,9 +1,13 @@
 //! The verbs of `coderworkspaces`, one a file.
 
+pub(super) mod create;
+pub(super) mod delete;
+pub(super) mod delete_collection;
 mod find;
 pub(super) mod get;
 pub(super) mod list;
 pub(super) mod log;
+pub(super) mod update;
 
 use crate::api::v1alpha1::WORKSPACES;
 use crate::convert::errors::Subject;

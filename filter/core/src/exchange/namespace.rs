@@ -1,0 +1,69 @@
+//! Whether a namespace is being deleted. Then Kubernetes deletes all that is in it, and people's workspaces must not go with it.
+
+use super::authorize::{reached, send};
+use super::caller::Caller;
+use super::context::Cx;
+use crate::json::{self, object};
+use crate::kube::percent;
+use crate::kube::quote::Quoted;
+use crate::kube::status::Status;
+use crate::time::Timestamp;
+
+/// Where a namespace is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// It stays.
+    Active,
+    /// It is being deleted.
+    Terminating,
+}
+
+#[derive(Default)]
+struct Namespace {
+    metadata: Metadata,
+}
+
+object!(Namespace { metadata } {});
+
+#[derive(Default)]
+struct Metadata {
+    deletion_timestamp: Option<Timestamp>,
+}
+
+object!(Metadata {} { deletion_timestamp as "deletionTimestamp" });
+
+/// Asks kube-apiserver in the caller's name. A caller who may not know is not the one who empties namespaces, and a namespace that is not there is
+/// not being deleted.
+pub(super) async fn phase(cx: &Cx, caller: &Caller, namespace: &str) -> Result<Phase, Status> {
+    let path = format!("/api/v1/namespaces/{}", percent::encode_segment(namespace));
+    let pending = send(cx, caller, "GET", &path, &[("accept", "application/json")], Vec::new());
+    let unreadable = || {
+        Status::service_unavailable(format!(
+            "kube-apiserver cannot be asked whether namespace {} is being deleted",
+            Quoted(namespace)
+        ))
+    };
+    let answer = reached(pending.await).map_err(|_| unreadable())?;
+    match answer.status {
+        200..=299 => {
+            let namespace: Namespace = json::read(&answer.body).map_err(|_| unreadable())?;
+            Ok(match namespace.metadata.deletion_timestamp {
+                Some(_) => Phase::Terminating,
+                None => Phase::Active,
+            })
+        }
+        403 | 404 => Ok(Phase::Active),
+        _ => Err(unreadable()),
+    }
+}
+
+/// As [`phase`], a few seconds old at most: good enough for what only reads.
+pub(super) async fn recent_phase(cx: &Cx, caller: &Caller, namespace: &str) -> Result<Phase, Status> {
+    let key = [&caller.key(), b"/".as_slice(), namespace.as_bytes()].concat();
+    if let Some(known) = cx.filter.namespaces.get(&key, cx.now()) {
+        return Ok(known);
+    }
+    let phase = phase(cx, caller, namespace).await?;
+    cx.filter.namespaces.put(key, phase, cx.now());
+    Ok(phase)
+}

@@ -1,0 +1,89 @@
+//! What every verb that changes something begins with: the request's body, its options, the manifest in it, and the state of its namespace.
+
+use super::authorize::{Refusal, authorize};
+use super::caller::Caller;
+use super::context::Cx;
+use super::namespace::{self, Phase};
+use super::request::Request;
+use crate::api::v1alpha1::API_VERSION;
+use crate::config::ControlPlane;
+use crate::json::Read;
+use crate::kube::authorization::Attributes;
+use crate::kube::delete_options::DeleteOptions;
+use crate::kube::document::Document;
+use crate::kube::manifest::{Expected, Manifest};
+use crate::kube::negotiation::Accepted;
+use crate::kube::query::Query;
+use crate::kube::request_info::{ResourceRequest, Verb};
+use crate::kube::status::Status;
+use crate::kube::write_options::WriteOptions;
+
+/// A request that may change something: allowed by RBAC, its body not yet read.
+#[derive(Clone, Copy)]
+pub(super) struct Write<'a> {
+    pub(super) cx: &'a Cx,
+    pub(super) caller: &'a Caller,
+    pub(super) request: &'a Request,
+    pub(super) query: &'a Query,
+    pub(super) info: &'a ResourceRequest,
+    pub(super) plane: &'a ControlPlane,
+    /// The object; empty for a collection.
+    pub(super) name: &'a str,
+    /// The form of the answer.
+    pub(super) accepted: &'a Accepted,
+}
+
+impl Write<'_> {
+    /// The body, once it is there as a whole.
+    pub(super) async fn body(&self) -> Result<Vec<u8>, Status> {
+        self.cx.port.body.take().await
+    }
+
+    /// Options of create, update and patch.
+    pub(super) fn options(&self) -> Result<WriteOptions, Status> {
+        WriteOptions::parse(self.query)
+    }
+
+    /// Options of delete and deletecollection.
+    pub(super) async fn delete_options(&self) -> Result<DeleteOptions, Status> {
+        let body = self.body().await?;
+        DeleteOptions::read(self.query, self.content_type().as_deref(), &body)
+    }
+
+    /// What the body says it is.
+    pub(super) fn content_type(&self) -> Option<String> {
+        self.request.header("content-type")
+    }
+
+    /// The manifest in a document; what is unknown, repeated or not kept goes into warnings.
+    pub(super) fn manifest<'d, T: Read<'d> + Default>(
+        &self,
+        document: &'d Document,
+        kind: &str,
+        options: &WriteOptions,
+    ) -> Result<Manifest<T>, Status> {
+        let expected = Expected {
+            api_version: API_VERSION,
+            kind,
+            resource: self.info.group_resource(),
+            namespace: &self.plane.namespace,
+            name: Some(self.name).filter(|name| !name.is_empty()),
+        };
+        let manifest = Manifest::read(document, &expected, options.field_validation)?;
+        for warning in &manifest.warnings {
+            self.cx.warn(warning);
+        }
+        Ok(manifest)
+    }
+
+    /// Whether the caller may do something else, too: an apply that creates is also a create.
+    pub(super) async fn authorize_also(&self, verb: Verb) -> Result<(), Refusal> {
+        let info = ResourceRequest { verb, ..self.info.clone() };
+        authorize(self.cx, self.caller, Attributes::Resource(&info)).await
+    }
+
+    /// Whether the namespace is being deleted; asked anew each time, because a moment ago is too long ago for a deletion.
+    pub(super) async fn namespace(&self) -> Result<Phase, Status> {
+        namespace::phase(self.cx, self.caller, &self.plane.namespace).await
+    }
+}
