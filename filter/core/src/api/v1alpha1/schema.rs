@@ -3,6 +3,8 @@
 //!
 //! Lists the verbs that are served and no others.
 
+mod paths;
+
 use super::{API_VERSION, CoderTemplate, CoderWorkspace, GROUP, VERSION};
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
@@ -12,7 +14,11 @@ use serde_json::{Map, Value, json};
 const PREFIX: &str = "com.coder.aggregation.v1alpha1.";
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.";
 /// Shared types, word for word as kube-apiserver publishes them: a definition that differs would be published twice.
-const META_SCHEMAS: &str = include_str!("../../../openapi/meta.v1.json");
+/// `DeleteOptions` names its group, as in each document of kube-apiserver; who merges documents looks past that.
+const SHARED: [&str; 2] = [
+    include_str!("../../../openapi/meta.v1.json"),
+    include_str!("../../../openapi/autoscaling.v1.json"),
+];
 const QUERY_PARAMETERS: &str = include_str!("../../../openapi/parameters.json");
 
 /// What a manifest cannot do without. Everything else may be left out, or is read-only.
@@ -47,12 +53,14 @@ const KINDS: [Kind; 2] = [
 /// # Errors
 /// One of the included files is not what it should be.
 pub fn document() -> serde_json::Result<Value> {
-    let mut schemas: Map<String, Value> = serde_json::from_str(META_SCHEMAS)?;
-    schemas.extend(definitions());
+    let mut schemas = definitions();
+    for shared in SHARED {
+        schemas.extend(serde_json::from_str::<Map<String, Value>>(shared)?);
+    }
     Ok(json!({
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": "unversioned"},
-        "paths": paths(&serde_json::from_str(QUERY_PARAMETERS)?),
+        "paths": paths::paths(&serde_json::from_str(QUERY_PARAMETERS)?),
         "components": {
             "schemas": schemas,
             "securitySchemes": {
@@ -169,74 +177,6 @@ fn qualify(one: &mut Value) {
 fn paragraphs(text: &str) -> String {
     let joined = |paragraph: &str| paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     text.split("\n\n").map(joined).collect::<Vec<_>>().join("\n\n")
-}
-
-fn paths(parameters: &Value) -> Value {
-    let base = format!("/apis/{GROUP}/{VERSION}");
-    let mut paths = Map::new();
-    for kind in &KINDS {
-        let (name, plural) = (kind.kind, kind.plural);
-        let list =
-            |id: &str| operation("list", kind, &format!("list{id}"), format!("list objects of kind {name}"));
-        let mut all = list(&format!("AggregationCoderV1alpha1{name}ForAllNamespaces"));
-        all["responses"] = answers(&reference(PREFIX, &format!("{name}List")));
-        let mut namespaced = list(&format!("AggregationCoderV1alpha1Namespaced{name}"));
-        namespaced["responses"] = answers(&reference(PREFIX, &format!("{name}List")));
-        namespaced["parameters"] = parameters["list"].clone();
-        paths.insert(
-            format!("{base}/{plural}"),
-            json!({"get": all, "parameters": joined(parameters, &["list", "pretty"])}),
-        );
-        paths.insert(
-            format!("{base}/namespaces/{{namespace}}/{plural}"),
-            json!({"get": namespaced, "parameters": joined(parameters, &["namespace", "pretty"])}),
-        );
-        let id = format!("readAggregationCoderV1alpha1Namespaced{name}");
-        let mut read = operation("get", kind, &id, format!("read the specified {name}"));
-        read["responses"] = answers(&reference(PREFIX, name));
-        paths.insert(
-            format!("{base}/namespaces/{{namespace}}/{plural}/{{name}}"),
-            json!({"get": read, "parameters": joined(parameters, &["name", "namespace", "pretty"])}),
-        );
-    }
-    let [_, workspaces] = &KINDS;
-    let mut log = operation(
-        "get",
-        workspaces,
-        "readAggregationCoderV1alpha1NamespacedCoderWorkspaceLog",
-        "read log of the specified CoderWorkspace".into(),
-    );
-    log["responses"] = json!({
-        "200": {"description": "OK", "content": {"text/plain": {"schema": {"type": "string"}}}},
-        "401": {"description": "Unauthorized"},
-    });
-    paths.insert(
-        format!("{base}/namespaces/{{namespace}}/coderworkspaces/{{name}}/log"),
-        json!({"get": log, "parameters": joined(parameters, &["log", "name", "namespace", "pretty"])}),
-    );
-    Value::Object(paths)
-}
-
-fn operation(action: &str, kind: &Kind, id: &str, description: String) -> Value {
-    json!({
-        "tags": ["aggregationCoder_v1alpha1"],
-        "description": description,
-        "operationId": id,
-        "x-kubernetes-action": action,
-        "x-kubernetes-group-version-kind": {"group": GROUP, "version": VERSION, "kind": kind.kind},
-    })
-}
-
-fn answers(schema: &str) -> Value {
-    let content = json!({"schema": {"$ref": schema}});
-    json!({
-        "200": {"description": "OK", "content": {"application/json": content, "application/yaml": content}},
-        "401": {"description": "Unauthorized"},
-    })
-}
-
-fn joined(parameters: &Value, sets: &[&str]) -> Vec<Value> {
-    sets.iter().filter_map(|set| parameters[*set].as_array()).flatten().cloned().collect()
 }
 
 #[cfg(test)]
