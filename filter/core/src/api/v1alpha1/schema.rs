@@ -1,7 +1,7 @@
 //! The OpenAPI v3 document of the group version, made from the types and their doc comments, in the dialect that
 //! kube-apiserver speaks. Native tooling only: the module includes the committed result (`openapi/v1alpha1.json`).
 //!
-//! Lists the verbs that are served and no others.
+//! Which verbs there are is said in `paths`.
 
 mod paths;
 
@@ -15,10 +15,8 @@ const PREFIX: &str = "com.coder.aggregation.v1alpha1.";
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.";
 /// Shared types, word for word as kube-apiserver publishes them: a definition that differs would be published twice.
 /// `DeleteOptions` names its group, as in each document of kube-apiserver; who merges documents looks past that.
-const SHARED: [&str; 2] = [
-    include_str!("../../../openapi/meta.v1.json"),
-    include_str!("../../../openapi/autoscaling.v1.json"),
-];
+const SHARED: [&str; 2] =
+    [include_str!("../../../openapi/meta.v1.json"), include_str!("../../../openapi/autoscaling.v1.json")];
 const QUERY_PARAMETERS: &str = include_str!("../../../openapi/parameters.json");
 
 /// What a manifest cannot do without. Everything else may be left out, or is read-only.

@@ -129,8 +129,7 @@ fn collection(kind: &Kind, parameters: &Value) -> Value {
     let create = answered(create, &[("201", &object.schema)]);
 
     let what = format!("delete collection of {}", kind.kind);
-    let mut delete =
-        object.operation("deletecollection", "deleteAggregationCoderV1alpha1Collection", what);
+    let mut delete = object.operation("deletecollection", "deleteAggregationCoderV1alpha1Collection", what);
     delete["parameters"] = joined(parameters, &["list", "delete"]).into();
     delete["requestBody"] = body(&OBJECTS, &format!("{META}DeleteOptions"), false);
     let delete = answered(delete, &[("200", &format!("{META}Status"))]);
