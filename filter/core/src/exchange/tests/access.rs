@@ -107,9 +107,11 @@ fn credentials_travel_as_they_came() {
     let calls = world.calls.borrow();
     let sent: Vec<_> = calls[0].headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(sent[2..], headers[..4]);
-    // Coder is told nothing of them.
+    // Coder is told who asks, and nothing of how they proved it.
     let coder = calls.iter().find(|call| call.cluster == "coder").unwrap();
-    assert_eq!(coder.headers, [("accept".to_owned(), "application/json".to_owned())]);
+    let told: Vec<_> = coder.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let agent = concat!("coder-kube-filter/", env!("CARGO_PKG_VERSION"), " (alice)");
+    assert_eq!(told, [("accept", "application/json"), ("user-agent", agent)]);
     assert!(!format!("{calls:?}").contains("Bearer"));
 }
 
