@@ -55,8 +55,13 @@ pub fn run(
     panic!("the exchange does not end");
 }
 
-/// kube-apiserver's answer to a review: the caller is `alice`, who may do everything. `None` for calls that are no review.
+/// kube-apiserver's answer to a review: the caller is `alice`, who may do everything; and to reading a namespace: it stays. `None` for
+/// other calls.
 pub fn allow(call: &Call) -> Option<Outcome> {
+    if call.cluster == "kube" && call.path.starts_with("/api/v1/namespaces/") {
+        let body = r#"{"kind":"Namespace","metadata":{}}"#;
+        return Some(Ok(Answer { status: 200, headers: Vec::new(), body: body.into() }));
+    }
     if call.method != "POST" || call.cluster.starts_with("coder") {
         return None;
     }
