@@ -57,6 +57,19 @@ impl Request {
         self.body("application/json", body.to_string())
     }
 
+    /// Sets a body that is sent in chunks of about a megabyte, without saying its length beforehand. For HTTP/1.1.
+    #[must_use]
+    pub fn chunked(self, content_type: &str, body: &[u8]) -> Request {
+        let mut bytes = Vec::with_capacity(body.len() + 1024);
+        for chunk in body.chunks(1_000_000) {
+            bytes.extend(format!("{:x}\r\n", chunk.len()).into_bytes());
+            bytes.extend(chunk);
+            bytes.extend(b"\r\n");
+        }
+        bytes.extend(b"0\r\n\r\n");
+        self.body(content_type, bytes).header("Transfer-Encoding", "chunked")
+    }
+
     /// Whether a header line of that name is there.
     pub fn has(&self, name: &str) -> bool {
         self.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name))

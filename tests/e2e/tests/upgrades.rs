@@ -1,6 +1,8 @@
 //! Upgrades (exec, attach, port-forward and proxies) and large streams through Envoy, compared with the way past it.
 
-use e2e::{Endpoint, Http1, Kubectl, Lab, Request, check::same, upgrade_target::UpgradeTarget};
+use e2e::{
+    Endpoint, Http1, Kubectl, Lab, Request, Response, check::same, http2, upgrade_target::UpgradeTarget,
+};
 
 const PROTOCOLS: [&str; 2] = ["websocket", "SPDY/3.1"];
 
@@ -107,16 +109,26 @@ fn a_proxied_server_sees_the_path_that_it_would_see_without_envoy() {
     }
 }
 
+/// Not with a `Content-Length` over HTTP/1.1: kube-apiserver itself, without Envoy, breaks a few of a hundred such requests off. Go's
+/// `net/http` closes the client's body when the answer begins, and at the same moment its client reads past the body's length to see that
+/// nothing follows; when that read comes second, it breaks off the request that is being answered. Chunks end before the target can answer,
+/// and HTTP/2 leaves bodies open.
 #[test]
 fn bodies_of_many_megabytes_pass_both_ways() {
     let Some(lab) = Lab::shared() else { return };
     let Some(target) = UpgradeTarget::start(&lab, "bodies") else { return };
     let body: Vec<u8> = (0..40_000_000_u32).map(|i| (i % 253) as u8).collect();
+    let (kind, request) = ("application/octet-stream", Request::new("POST", &target.path("/big")));
+    let whole = |how: &str, response: &Response| {
+        assert_eq!(response.status(), 200, "{how}: {}", response.excerpt());
+        let count = response.body.len();
+        assert!(response.body == body, "{how}: {count} bytes came back, or other ones");
+    };
     for endpoint in [lab.front(), lab.front_cert()] {
-        let request =
-            Request::new("POST", &target.path("/big")).body("application/octet-stream", body.clone());
-        let response = endpoint.send(&request);
-        assert_eq!(response.status(), 200, "{}", response.excerpt());
-        assert!(response.body == body, "{} bytes came back, or other ones", response.body.len());
+        whole("in chunks", &endpoint.send(&request.clone().chunked(kind, &body)));
+        let length = body.len().to_string();
+        let request = request.clone().header("Content-Length", &length).body(kind, body.clone());
+        let responses = http2::send(&endpoint, &[request]);
+        responses.iter().for_each(|response| whole("over HTTP/2", response));
     }
 }
