@@ -1,7 +1,7 @@
 //! What is written for people stays true: paths exist, commands exist, fields are described, files keep to the style.
 //!
-//! `UPDATE=1 cargo test -p coder-kube-core --test documents` writes the field tables of `docs/api.md` anew. Says nothing about
-//! prose.
+//! `UPDATE=1 cargo test -p coder-kube-core --test documents` writes the tables of `docs/api.md` anew: what fields are, from the schema, and
+//! what becomes of them, from `api/v1alpha1/fields.rs`. Says nothing about prose.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,6 +11,7 @@
     reason = "a test may fail loudly"
 )]
 
+use coder_kube_core::api::v1alpha1::fields::{self, Absent, Create, Field, Read, Update};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -75,33 +76,51 @@ fn every_setting_is_in_the_readme() {
 }
 
 #[test]
-fn fields_in_api_reference_are_the_schemas() {
+fn tables_in_api_reference_are_those_of_the_code() {
     let path = root().join("docs/api.md");
-    let text = fs::read_to_string(&path).unwrap();
     let document = fs::read(root().join("filter/core/openapi/v1alpha1.json")).unwrap();
     let document: Value = serde_json::from_slice(&document).unwrap();
-    let mut expect = String::new();
-    let mut rest = text.as_str();
     let mut shown = BTreeSet::new();
-    while let Some((before, after)) = rest.split_once("<!-- fields: ") {
-        let (name, after) = after.split_once(" -->").unwrap();
-        let (_, after) = after.split_once("<!-- end -->").unwrap();
-        let schema = &document["components"]["schemas"][format!("com.coder.aggregation.v1alpha1.{name}")];
-        write!(expect, "{before}<!-- fields: {name} -->\n{}<!-- end -->", table(schema)).unwrap();
+    let expect = fs::read_to_string(&path).unwrap();
+    let expect = filled(&expect, "fields", |name| {
         shown.insert(name.to_owned());
-        rest = after;
-    }
-    expect.push_str(rest);
+        table(&document["components"]["schemas"][format!("com.coder.aggregation.v1alpha1.{name}")])
+    });
+    let expect = filled(&expect, "writing", |name| {
+        shown.insert(format!("writing {name}"));
+        match name {
+            "metadata" => writing(fields::METADATA),
+            "CoderWorkspace" => writing(fields::WORKSPACE),
+            "CoderTemplate" => writing(fields::TEMPLATE),
+            _ => panic!("{name}"),
+        }
+    });
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, &expect).unwrap();
     }
     let text = fs::read_to_string(&path).unwrap();
     assert!(text == expect, "docs/api.md is stale; the first lines of this file say how to refresh it");
+    for name in ["metadata", "CoderWorkspace", "CoderTemplate"] {
+        assert!(shown.contains(&format!("writing {name}")), "docs/api.md does not say how {name} is written");
+    }
     for name in document["components"]["schemas"].as_object().unwrap().keys() {
         let ours =
             name.strip_prefix("com.coder.aggregation.v1alpha1.").filter(|name| !name.ends_with("List"));
         assert!(ours.is_none_or(|name| shown.contains(name)), "docs/api.md has no fields of {name}");
     }
+}
+
+/// A text with a new table behind each `<!-- kind: name -->`.
+fn filled(text: &str, kind: &str, mut table: impl FnMut(&str) -> String) -> String {
+    let (mut filled, mut rest) = (String::new(), text);
+    let begin = format!("<!-- {kind}: ");
+    while let Some((before, after)) = rest.split_once(&begin) {
+        let (name, after) = after.split_once(" -->").unwrap();
+        let (_, after) = after.split_once("<!-- end -->").unwrap();
+        write!(filled, "{before}{begin}{name} -->\n{}<!-- end -->", table(name)).unwrap();
+        rest = after;
+    }
+    filled + rest
 }
 
 #[test]
@@ -136,6 +155,36 @@ fn table(schema: &Value) -> String {
     for (field, property) in schema["properties"].as_object().unwrap() {
         let description = property["description"].as_str().unwrap().replace('|', "\\|").replace('\n', " ");
         writeln!(rows, "| `{field}` | {} | {description} |", kind(property)).unwrap();
+    }
+    rows
+}
+
+/// The rows that say what becomes of fields.
+fn writing(table: &[Field]) -> String {
+    let mut rows =
+        String::from("| field | create | update: given | update: left out | read |\n|---|---|---|---|---|\n");
+    for field in table {
+        let create = match field.create {
+            Create::Required => "**required**".to_owned(),
+            Create::Optional(absent) => format!("optional: {absent}"),
+            Create::Ignored => "ignored".to_owned(),
+            Create::Warned => "not kept; a warning says so".to_owned(),
+        };
+        let (given, absent) = match field.update {
+            Update::Changes(how, Absent::Cleared) => (how, "**cleared**"),
+            Update::Changes(how, Absent::Kept) => (how, "kept"),
+            Update::Immutable => ("422 unless unchanged", "kept"),
+            Update::Identity(how) => (how, ""),
+            Update::Ignored => ("ignored", ""),
+            Update::Warned => ("not kept; a warning says so", ""),
+        };
+        let read = match field.read {
+            Read::Always => "always",
+            Read::WhenSet => "when set",
+            Read::GetOnly => "get only",
+            Read::Never => "never",
+        };
+        writeln!(rows, "| `{}` | {create} | {given} | {absent} | {read} |", field.path).unwrap();
     }
     rows
 }

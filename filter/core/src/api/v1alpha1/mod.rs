@@ -4,6 +4,7 @@
 //! Only shapes live here. How they come from Coder's answers is in `convert`; resourceVersion is added when an
 //! object is written.
 
+pub mod fields;
 #[cfg(feature = "schema")]
 #[allow(clippy::indexing_slicing, reason = "native tooling: a panic is a failed test")]
 pub mod schema;

@@ -5,6 +5,7 @@
 
 mod paths;
 
+use super::fields::{self, Create, Field};
 use super::{API_VERSION, CoderTemplate, CoderWorkspace, GROUP, VERSION};
 use schemars::Schema;
 use schemars::generate::SchemaSettings;
@@ -19,12 +20,12 @@ const SHARED: [&str; 2] =
     [include_str!("../../../openapi/meta.v1.json"), include_str!("../../../openapi/autoscaling.v1.json")];
 const QUERY_PARAMETERS: &str = include_str!("../../../openapi/parameters.json");
 
-/// What a manifest cannot do without. Everything else may be left out, or is read-only.
-const REQUIRED: &[(&str, &[&str])] = &[
-    ("CoderWorkspaceSpec", &["organization", "templateName"]),
-    ("CoderTemplateSpec", &["organization"]),
-    ("Parameter", &["name", "value"]),
-    ("Variable", &["name", "value"]),
+/// Whose fields are which, for what a manifest cannot do without. Everything else may be left out, or is read-only.
+const WRITTEN: &[(&str, &[Field], &str)] = &[
+    ("CoderWorkspaceSpec", fields::WORKSPACE, "spec."),
+    ("Parameter", fields::WORKSPACE, "spec.parameters[]."),
+    ("CoderTemplateSpec", fields::TEMPLATE, "spec."),
+    ("Variable", fields::TEMPLATE, "spec.variables[]."),
 ];
 
 struct Kind {
@@ -83,8 +84,8 @@ fn definitions() -> Map<String, Value> {
         let Ok(mut schema) = Schema::try_from(schema) else { continue };
         KubeDialect.transform(&mut schema);
         let mut schema = schema.to_value();
-        if let Some((_, required)) = REQUIRED.iter().find(|(of, _)| *of == name) {
-            schema["required"] = json!(required);
+        if let Some((_, table, prefix)) = WRITTEN.iter().find(|(of, ..)| *of == name) {
+            schema["required"] = required(table, prefix).into();
         }
         found.insert(format!("{PREFIX}{name}"), schema);
     }
@@ -115,6 +116,11 @@ fn definitions() -> Map<String, Value> {
     found
 }
 
+fn required(table: &[Field], prefix: &str) -> Vec<&'static str> {
+    let required = table.iter().filter(|field| field.create == Create::Required);
+    required.filter_map(|field| field.path.strip_prefix(prefix).filter(|rest| !rest.contains('.'))).collect()
+}
+
 /// What the writer adds to every object, and what ties the schema to its kind.
 fn add_type_meta(schema: &mut Value, kind: &str) {
     let text = |description: String| json!({"type": "string", "description": description});
@@ -136,7 +142,7 @@ impl Transform for KubeDialect {
     fn transform(&mut self, schema: &mut Schema) {
         transform_subschemas(self, schema);
         let Some(object) = schema.as_object_mut() else { return };
-        // Which fields are required is said above; lengths of arrays and nulls are our own business.
+        // Which fields are required is said by the tables; lengths of arrays and nulls are our own business.
         for keyword in ["required", "nullable", "minItems", "maxItems", "$schema", "title"] {
             object.remove(keyword);
         }

@@ -7,14 +7,16 @@ use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 
 /// CoderWorkspace is a workspace in Coder: a development environment that a template describes and a user owns.
-/// Its name is `<organization>.<user>.<workspace>`. Nothing of it is stored in Kubernetes; it is read from Coder
-/// whenever it is asked for.
+/// Its name is `<organization>.<user>.<workspace>`. Nothing of it is stored in Kubernetes: it is read from Coder
+/// whenever it is asked for, and a change is made in Coder before it is answered. What takes a build (start, stop,
+/// another version, other parameters, deletion) is answered as soon as Coder has queued it; the conditions show how it ends.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CoderWorkspace<'a> {
     /// Standard object's metadata. The uid is Coder's id of the workspace, the generation its latest build's number.
-    /// The labels `coder.com/organization`, `coder.com/owner` and `coder.com/template` are computed.
+    /// The labels `coder.com/organization`, `coder.com/owner` and `coder.com/template` are computed. Labels, annotations,
+    /// owner references and finalizers that are set here are not kept; a warning says so.
     pub metadata: ObjectMeta<'a>,
     /// What the workspace should be.
     pub spec: CoderWorkspaceSpec<'a>,
@@ -27,34 +29,43 @@ pub struct CoderWorkspace<'a> {
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CoderWorkspaceSpec<'a> {
-    /// Name of the Coder organization that the workspace belongs to, the first part of the object's name. Immutable.
+    /// Name of the Coder organization that the workspace belongs to, which is the first part of the object's name. Immutable.
     pub organization: Cow<'a, str>,
     /// Name of the template, in the same organization, that the workspace is made from. Immutable.
     pub template_name: Cow<'a, str>,
-    /// Id of the version of the template that the latest build used. Setting it builds the workspace with that
-    /// version; without it a new workspace takes the template's active version.
+    /// Id of the version of the template that the latest build used. A new workspace takes this version; without it, the
+    /// template's active one. Changing it makes a build with that version, in the direction that `running` asks for, so that a
+    /// stopped workspace stays stopped. Left out of an update, the version stays.
     #[serde(rename = "templateVersionID", skip_serializing_if = "Option::is_none")]
     pub template_version_id: Option<Cow<'a, str>>,
-    /// Name of a preset of the template version, which supplies parameters. Only read when the workspace is created.
+    /// Name of a preset of the template version, which supplies parameters; parameters that are given as well must not
+    /// contradict it. Only read when the workspace is created: later it has no effect, and a warning says so. Never shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template_version_preset: Option<Cow<'a, str>>,
-    /// Whether the workspace should run. When it is left out, a new workspace runs and an existing one stays as it is.
+    /// Whether the workspace should run. Left out, a new workspace runs and an existing one stays as it is. Changing it starts or
+    /// stops the workspace. Coder starts every new workspace: one that is created with false is stopped as soon as it has
+    /// been started. After a start that failed it reads false, so that it can be asked for again.
     pub running: bool,
     /// The workspace stops by itself that many milliseconds after it was started: whole minutes, from one minute
-    /// (60000) to thirty days (2592000000). null clears it.
+    /// (60000) to thirty days (2592000000). Left out, a new workspace takes the template's default; null, or leaving it out of an
+    /// update, clears it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl_millis: Option<i64>,
     /// When the workspace starts by itself: five cron fields after a time zone, such as
-    /// `CRON_TZ=Europe/Berlin 30 9 * * 1-5`. Day of month and month must be `*`.
+    /// `CRON_TZ=Europe/Berlin 30 9 * * 1-5`. Day of month and month must be `*`. null, or leaving it out of an update, clears it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autostart_schedule: Option<Cow<'a, str>>,
-    /// Whether a start takes the template's active version (`always`) or the version that the workspace had (`never`).
+    /// Whether a start takes the template's active version (`always`) or the version that the workspace had (`never`, which a new
+    /// workspace has by default). Left out of an update, it stays.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["always", "never"])))]
     pub automatic_updates: Cow<'a, str>,
-    /// Whether the workspace is dormant: stopped, locked, and perhaps deleted some time later, as its template says.
+    /// Whether the workspace is dormant: stopped, locked, and perhaps deleted some time later, as its template says. A new
+    /// workspace must not be. Left out of an update, it stays.
     pub dormant: bool,
-    /// Values of the template's parameters, sorted by name. Shown when one workspace is read and left out of lists and
-    /// watches; parameters that a change does not name keep their values.
+    /// Values of the template's parameters, sorted by name. A new workspace takes the preset's values and the template's
+    /// defaults for those that it does not name. Changing values makes one build, in the direction that `running` asks for; parameters
+    /// that a change does not name keep their values. Names that the template version does not have, names given twice and
+    /// values that it does not allow are errors. Shown when one workspace is read and left out of lists and watches.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "schema",
@@ -121,6 +132,7 @@ pub struct CoderWorkspaceStatus<'a> {
     pub is_prebuild: bool,
     /// The agents of the latest build.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(extend("x-kubernetes-list-type" = "atomic")))]
     pub agents: Vec<Agent<'a>>,
     /// What an app of the workspace last said about its work.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -202,6 +214,7 @@ pub struct Agent<'a> {
     pub version: Cow<'a, str>,
     /// The apps that the agent serves.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(extend("x-kubernetes-list-type" = "atomic")))]
     pub apps: Vec<App<'a>>,
     /// Whether Coder finds nothing wrong with the agent.
     pub healthy: bool,
