@@ -173,6 +173,7 @@ fn writing(table: &[Field]) -> String {
         let (given, absent) = match field.update {
             Update::Changes(how, Absent::Cleared) => (how, "**cleared**"),
             Update::Changes(how, Absent::Kept) => (how, "kept"),
+            Update::Required(how) => (how, "422"),
             Update::Immutable => ("422 unless unchanged", "kept"),
             Update::Identity(how) => (how, ""),
             Update::Ignored => ("ignored", ""),

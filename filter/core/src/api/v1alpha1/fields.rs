@@ -34,9 +34,11 @@ pub enum Create {
 pub enum Update {
     /// Taken. The words say what a new value does.
     Changes(&'static str, Absent),
+    /// Taken, and 422 without it. The words say what a new value does.
+    Required(&'static str),
     /// Another value is 422.
     Immutable,
-    /// Another value is refused, as the words say: the field tells which object is meant.
+    /// Says which object or entry is meant, and, in the words, what happens when it means another.
     Identity(&'static str),
     /// Not looked at.
     Ignored,
@@ -141,8 +143,8 @@ pub const WORKSPACE: &[Field] = &[
         Changes("one build with the new values; by name, unnamed ones stay", Kept),
         GetOnly,
     ),
-    field("spec.parameters[].name", Required, Immutable, GetOnly),
-    field("spec.parameters[].value", Required, Changes("one build with the new values", Kept), GetOnly),
+    field("spec.parameters[].name", Required, Update::Identity("says which parameter"), GetOnly),
+    field("spec.parameters[].value", Required, Update::Required("one build with the new values"), GetOnly),
     of_the_server("status", Always),
 ];
 
@@ -164,8 +166,8 @@ pub const TEMPLATE: &[Field] = &[
         Changes("handed to the new version; alone it changes nothing, with a warning", Kept),
         Never,
     ),
-    field("spec.variables[].name", Required, Changes("as `variables`", Kept), Never),
-    field("spec.variables[].value", Required, Changes("as `variables`", Kept), Never),
+    field("spec.variables[].name", Required, Update::Identity("says which variable"), Never),
+    field("spec.variables[].value", Required, Update::Required("as `variables`"), Never),
     field("spec.displayName", Optional("none"), Changes("set at once", Cleared), WhenSet),
     field("spec.description", Optional("none"), Changes("set at once", Cleared), WhenSet),
     field("spec.icon", Optional("none"), Changes("set at once", Cleared), WhenSet),
