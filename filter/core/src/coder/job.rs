@@ -32,12 +32,14 @@ pub struct ProvisionerJob<'a> {
     pub input: JobInput<'a>,
     /// `template_version_import`, `workspace_build` or `template_version_dry_run`.
     pub kind: Text<'a>,
+    /// What it is about; only where jobs are listed.
+    pub metadata: JobMetadata<'a>,
 }
 
 object!(
     ProvisionerJob<'a>
     { id, created_at, status }
-    { started_at, completed_at, canceled_at, error, error_code, file_id, tags, input, kind as "type" }
+    { started_at, completed_at, canceled_at, error, error_code, file_id, tags, input, kind as "type", metadata }
 );
 
 /// What a job works for: one of the two.
@@ -50,6 +52,17 @@ pub struct JobInput<'a> {
 }
 
 object!(JobInput<'a> {} { template_version_id, workspace_build_id });
+
+/// What a job is about, by names.
+#[derive(Clone, Debug, Default)]
+pub struct JobMetadata<'a> {
+    /// Name of the version that is imported or built.
+    pub template_version_name: Text<'a>,
+    /// The version's template; a UUID of zeros where none has taken it.
+    pub template_id: Text<'a>,
+}
+
+object!(JobMetadata<'a> {} { template_version_name, template_id });
 
 impl<'a> ProvisionerJob<'a> {
     /// Which daemons may take it, sorted by key, as Go writes maps; `scope` and `owner` are always among them.

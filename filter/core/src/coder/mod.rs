@@ -12,9 +12,9 @@ mod template;
 mod text;
 mod workspace;
 
-pub use job::{JobInput, ProvisionerJob};
+pub use job::{JobInput, JobMetadata, ProvisionerJob};
 pub use log::{AgentLog, JobLog};
-pub use template::{Template, TemplateVersion};
+pub use template::{Organization, Template, TemplateSettings, TemplateVersion, Upload};
 pub use text::Text;
 pub use workspace::{
     Agent, AgentHealth, App, AppStatus, Build, BuildParameter, Resource, Workspace, WorkspaceHealth,

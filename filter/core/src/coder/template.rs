@@ -4,6 +4,7 @@ use super::job::ProvisionerJob;
 use super::text::Text;
 use crate::json::object;
 use crate::time::Timestamp;
+use serde::{Serialize, Serializer};
 
 /// A template, as in `GET /templates`. It says which version is active and nothing about that version's import.
 #[derive(Clone, Debug, Default)]
@@ -66,8 +67,88 @@ pub struct TemplateVersion<'a> {
     pub name: Text<'a>,
     /// What its author says about it.
     pub message: Text<'a>,
+    /// UUID of the organization.
+    pub organization_id: Text<'a>,
+    /// It is out of use: nothing can be made of it.
+    pub archived: bool,
     /// Its import.
     pub job: ProvisionerJob<'a>,
 }
 
-object!(TemplateVersion<'a> { id, created_at, name, job } { template_id, message });
+object!(TemplateVersion<'a> { id, created_at, name, job } { template_id, message, organization_id, archived });
+
+impl TemplateVersion<'_> {
+    /// Whether a template has taken it; Coder writes a UUID of zeros where none has.
+    pub fn has_template(&self) -> bool {
+        self.template_id.as_deref().is_some_and(|id| id.bytes().any(|c| !matches!(c, b'0' | b'-')))
+    }
+}
+
+/// What `PATCH /templates/{id}` resets where it is absent, read from the template so that it can be sent back, and texts that it keeps where
+/// they are absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TemplateSettings<'a> {
+    /// For people; may be empty.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text")]
+    pub display_name: Option<Text<'a>>,
+    /// For people; may be empty.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text")]
+    pub description: Option<Text<'a>>,
+    /// Path or URL.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text")]
+    pub icon: Option<Text<'a>>,
+    /// Why it should no longer be used; empty when it may.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "text")]
+    pub deprecation_message: Option<Text<'a>>,
+    /// Workspaces stop after that many milliseconds; 0 is never.
+    pub default_ttl_ms: i64,
+    /// How much activity prolongs, in milliseconds.
+    pub activity_bump_ms: i64,
+    /// Users may set a schedule.
+    pub allow_user_autostart: bool,
+    /// Users may set a time to live.
+    pub allow_user_autostop: bool,
+    /// Users may cancel their builds.
+    pub allow_user_cancel_workspace_jobs: bool,
+    /// Failed workspaces stop after that many milliseconds; 0 is never.
+    pub failure_ttl_ms: i64,
+    /// Unused workspaces are made dormant after that many milliseconds; 0 is never.
+    pub time_til_dormant_ms: i64,
+    /// Dormant workspaces are deleted after that many milliseconds; 0 is never.
+    pub time_til_dormant_autodelete_ms: i64,
+    /// Workspaces are built with the active version only.
+    pub require_active_version: bool,
+}
+
+object!(
+    TemplateSettings<'a>
+    { allow_user_autostart, allow_user_autostop }
+    {
+        display_name, description, icon, deprecation_message, default_ttl_ms, activity_bump_ms, allow_user_cancel_workspace_jobs,
+        failure_ttl_ms, time_til_dormant_ms, time_til_dormant_autodelete_ms, require_active_version
+    }
+);
+
+fn text<S: Serializer>(text: &Option<Text<'_>>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text.as_deref().unwrap_or_default())
+}
+
+/// An organization, as in `GET /organizations/{org}`.
+#[derive(Clone, Debug, Default)]
+pub struct Organization<'a> {
+    /// UUID.
+    pub id: Text<'a>,
+    /// Unique in Coder.
+    pub name: Text<'a>,
+}
+
+object!(Organization<'a> { id, name } {});
+
+/// Coder's answer to an upload.
+#[derive(Clone, Debug, Default)]
+pub struct Upload<'a> {
+    /// UUID; the same for the same bytes.
+    pub hash: Text<'a>,
+}
+
+object!(Upload<'a> { hash } {});

@@ -3,11 +3,13 @@
 //!
 //! Objects borrow from the parsed answer. Nothing here calls anybody or reads a clock.
 
+pub mod archive;
 mod columns;
 pub mod conditions;
 pub mod errors;
 pub mod files;
 pub mod logs;
+pub mod paths;
 pub mod resource_version;
 pub mod selectable;
 mod template;
