@@ -11,8 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// No kubectl command of the suite may take longer.
-const DEADLINE: Duration = Duration::from_secs(75);
+/// No kubectl command of the suite may take longer. Where watch is refused, kubectl asks again after at most 30 s.
+const DEADLINE: Duration = Duration::from_secs(150);
 
 /// kubectl with a kubeconfig and a context.
 #[derive(Clone, Debug)]
@@ -20,6 +20,7 @@ pub struct Kubectl {
     program: PathBuf,
     kubeconfig: PathBuf,
     options: Vec<String>,
+    environment: Vec<(String, String)>,
     input: Option<String>,
 }
 
@@ -41,7 +42,27 @@ impl Kubectl {
     pub fn new(program: &Path, kubeconfig: &Path) -> Kubectl {
         let cache = std::env::temp_dir().join(format!("coder-kube-e2e-{}", std::process::id()));
         let options = vec![format!("--cache-dir={}", cache.display())];
-        Kubectl { program: program.into(), kubeconfig: kubeconfig.into(), options, input: None }
+        Kubectl {
+            program: program.into(),
+            kubeconfig: kubeconfig.into(),
+            options,
+            environment: Vec::new(),
+            input: None,
+        }
+    }
+
+    /// With one more option before the arguments of every command.
+    #[must_use]
+    pub fn option(mut self, option: &str) -> Kubectl {
+        self.options.push(option.into());
+        self
+    }
+
+    /// With an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Kubectl {
+        self.environment.push((name.into(), value.into()));
+        self
     }
 
     /// With another context of the same kubeconfig.
@@ -76,6 +97,7 @@ impl Kubectl {
             .args(&self.options)
             .args(arguments)
             .env("KUBECONFIG", &self.kubeconfig)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -4,7 +4,12 @@
 //! but `.lab/env` sets are there.
 
 use crate::{Endpoint, Kubectl};
-use std::{env, fs::File, path::PathBuf};
+use std::{
+    env,
+    fs::File,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 
 /// What stands behind Envoy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +22,8 @@ pub enum Parts {
 
 /// One running lab, held by a test for as long as the test runs.
 ///
-/// Most tests share the lab; those that inject faults, count upstream requests, rotate tokens or kill the VM hold it alone.
+/// Most tests share the lab; those that inject faults, count upstream requests, rotate tokens or kill the VM hold it alone. Those that
+/// write share it with each other, because readers compare lists that must not change meanwhile.
 /// The lock is a file, so it also holds between test binaries that run at the same time.
 #[derive(Debug)]
 pub struct Lab {
@@ -47,14 +53,19 @@ pub struct Lab {
     pub envoy_ca: PathBuf,
     /// Envoy's own log and its access log, where the lab says where they are.
     logs: Vec<PathBuf>,
+    /// A Python that has the official Kubernetes client, where there is one.
+    pub python: Option<PathBuf>,
     /// Base URL of the stand-in's control interface; only with [`Parts::Standin`].
     pub standin_url: Option<String>,
     /// Whether the module was built with the `chaos` feature.
     pub chaos: bool,
     /// The kubectl binary.
     pub kubectl_path: PathBuf,
-    lock: File,
+    lock: Arc<File>,
 }
+
+/// The lock that all writing tests of this process hold together.
+static WRITERS: Mutex<Weak<File>> = Mutex::new(Weak::new());
 
 /// Variables that only `.lab/env` sets; if none is there, there is no lab.
 const LAB_ONLY: [&str; 4] = ["ENVOY_URL", "ENVOY_ADMIN", "LAB_PARTS", "KUBECONFIG_DIRECT"];
@@ -77,6 +88,23 @@ impl Lab {
     pub fn exclusive() -> Option<Lab> {
         let lab = Lab::from_env()?;
         lab.lock.lock().expect("the suite's lock file can be locked");
+        Some(lab)
+    }
+
+    /// The lab, shared with the other tests of this process that write, and with nobody else.
+    ///
+    /// # Panics
+    /// As [`Lab::shared`].
+    pub fn writing() -> Option<Lab> {
+        let mut lab = Lab::from_env()?;
+        let mut writers = WRITERS.lock().unwrap_or_else(PoisonError::into_inner);
+        match writers.upgrade() {
+            Some(lock) => lab.lock = lock,
+            None => {
+                lab.lock.lock().expect("the suite's lock file can be locked");
+                *writers = Arc::downgrade(&lab.lock);
+            }
+        }
         Some(lab)
     }
 
@@ -192,10 +220,11 @@ impl Lab {
                 .filter_map(env::var_os)
                 .map(PathBuf::from)
                 .collect(),
+            python: env::var_os("PYTHON_KUBERNETES").filter(|path| !path.is_empty()).map(PathBuf::from),
             standin_url: (parts == Parts::Standin).then(|| var("STANDIN_URL")),
             chaos: env::var("LAB_CHAOS").is_ok_and(|v| v == "1"),
             kubectl_path: var("KUBECTL").into(),
-            lock: File::create(lock).expect("the suite's lock file can be made"),
+            lock: Arc::new(File::create(lock).expect("the suite's lock file can be made")),
         })
     }
 }

@@ -1,9 +1,12 @@
-//! What the end-to-end tests share: where the lab is, kubectl, raw HTTP clients, Envoy's stats, the stand-in's faults.
+//! What the end-to-end tests share: where the lab is, kubectl, raw HTTP clients, Envoy's stats, the stand-in's faults,
+//! objects that a test makes for itself.
 //!
 //! The suite knows the lab by its environment alone (`.lab/env`, written by `cargo xtask lab up`), so the same tests run
 //! against the stand-in and against real servers. It starts nothing and seeds nothing. Without that environment every test
 //! prints that it is skipped; with `E2E_REQUIRED=1` a missing variable is a failure.
 
+pub mod api;
+pub mod calls;
 pub mod check;
 pub mod endpoint;
 pub mod envoy;
@@ -13,14 +16,19 @@ pub mod http2;
 pub mod kubectl;
 pub mod lab;
 pub mod message;
+pub mod replica;
+pub mod scratch;
 pub mod seed;
 pub mod upgrade_target;
 
+pub use api::Api;
 pub use endpoint::Endpoint;
 pub use http1::Http1;
 pub use kubectl::Kubectl;
 pub use lab::{Lab, Parts, skip};
 pub use message::{Request, Response};
+pub use replica::Replica;
+pub use scratch::Scratch;
 
 /// The base path of the API group version that the suite is about.
 pub const GROUP_VERSION: &str = "/apis/aggregation.coder.com/v1alpha1";

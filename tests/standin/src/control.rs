@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch};
@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::coder::App;
 use crate::coder::agent::Told;
 use crate::faults::{Fault, Faults};
+use crate::query::{pairs, value};
 
 /// The control routes.
 pub(crate) fn router(faults: Faults, app: App) -> Router {
@@ -36,8 +37,11 @@ async fn clear(State(faults): State<Faults>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-async fn seen(State(faults): State<Faults>) -> Response {
-    Json(faults.seen()).into_response()
+/// All that is remembered, or with `?after=` what came after the one of that number.
+async fn seen(State(faults): State<Faults>, RawQuery(query): RawQuery) -> Response {
+    let query = pairs(query.as_deref());
+    let after = value(&query, "after").and_then(|after| after.parse().ok()).unwrap_or(0);
+    Json(faults.seen(after)).into_response()
 }
 
 async fn forget(State(faults): State<Faults>) -> StatusCode {

@@ -79,10 +79,14 @@ pub struct Fault {
 /// One request that was answered (or was refused an answer).
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Seen {
+    /// Counted from 1 over everything that was ever seen.
+    number: u64,
     side: Side,
     method: String,
     /// Path with query, as it came.
     path: String,
+    /// Who asked, by its own word.
+    user_agent: String,
     /// The answer's code; 0 when there was none.
     status: u16,
 }
@@ -95,6 +99,8 @@ pub(crate) struct Faults(Arc<Mutex<Inner>>);
 struct Inner {
     planned: Vec<Fault>,
     seen: Vec<Seen>,
+    /// How many were ever seen, forgotten ones too.
+    count: u64,
 }
 
 /// Why a connection ends without an answer.
@@ -125,8 +131,9 @@ impl Faults {
         self.with(|inner| inner.planned.clear());
     }
 
-    pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.with(|inner| inner.seen.clone())
+    /// What was seen after the one of this number.
+    pub(crate) fn seen(&self, after: u64) -> Vec<Seen> {
+        self.with(|inner| inner.seen.iter().filter(|seen| seen.number > after).cloned().collect())
     }
 
     pub(crate) fn forget(&self) {
@@ -146,6 +153,9 @@ impl Faults {
     {
         let method = request.method().to_string();
         let path = request.uri().path_and_query().map_or_else(String::new, ToString::to_string);
+        let user_agent = request.headers().get(header::USER_AGENT);
+        let user_agent =
+            user_agent.map_or_else(String::new, |v| String::from_utf8_lossy(v.as_bytes()).into());
         let answer = match self.take(side, &method, request.uri().path()) {
             Some(fault) => spoil(fault, request, next).await,
             None => Ok(next(request).await),
@@ -155,7 +165,9 @@ impl Faults {
             if inner.seen.len() >= Self::REMEMBERED {
                 inner.seen.drain(..Self::REMEMBERED / 2);
             }
-            inner.seen.push(Seen { side, method, path, status });
+            inner.count += 1;
+            let number = inner.count;
+            inner.seen.push(Seen { number, side, method, path, user_agent, status });
         });
         answer
     }

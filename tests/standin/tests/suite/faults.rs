@@ -79,7 +79,16 @@ async fn what_was_asked_is_remembered() {
     lab.call("DELETE", "/standin/requests", None, Bytes::new()).await;
     lab.get("/workspaces?q=owner:alice").await;
     lab.kube(As::default(), "GET", "/healthz", &[], Value::Null).await;
-    let seen = lab.call("GET", "/standin/requests", None, Bytes::new()).await.json();
+    let ask = async |query: &str| {
+        lab.call("GET", &format!("/standin/requests{query}"), None, Bytes::new()).await.json()
+    };
+    let mut seen = ask("").await;
+    let first = seen[0]["number"].clone();
+    assert_eq!(ask(&format!("?after={first}")).await[0]["path"], "/healthz");
+    for request in seen.as_array_mut().unwrap() {
+        assert!(request["user_agent"].is_string(), "{request}");
+        request.as_object_mut().unwrap().retain(|name, _| !["number", "user_agent"].contains(&name.as_str()));
+    }
     assert_eq!(
         seen,
         json!([

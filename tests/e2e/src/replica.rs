@@ -1,0 +1,129 @@
+//! One more Envoy before the same servers, for one test: with the lab's own configuration, changed where the test says so. It
+//! can be killed and started again, which the lab's own Envoy is not for.
+
+use crate::{Endpoint, Lab, envoy::eventually};
+use std::{
+    fs,
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+/// Envoy compiles the module at its start.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// See the module. The process ends with this value.
+#[derive(Debug)]
+pub struct Replica {
+    program: PathBuf,
+    folder: PathBuf,
+    url: String,
+    admin: String,
+    ca: Vec<u8>,
+    token: String,
+    child: Option<Child>,
+}
+
+impl Replica {
+    /// Starts it. Each change is a literal of the configuration and what stands in its place.
+    ///
+    /// # Panics
+    /// When a literal does not occur, or Envoy does not start.
+    pub fn start(lab: &Lab, changes: &[(&str, &str)]) -> Replica {
+        let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
+        let mut config = fs::read_to_string(variable("ENVOY_CONFIG")).expect("ENVOY_CONFIG can be read");
+        let folder = std::env::temp_dir().join(format!("coder-kube-{}", crate::scratch::unique()));
+        fs::create_dir_all(&folder).expect("a folder for a replica");
+        let port = |url: &str| url.rsplit(':').next().expect("a port").to_owned();
+        let listeners = [&lab.envoy_url, &lab.envoy_admin, &variable("ENVOY_PROBES")].map(|url| port(url));
+        let ports = free_ports();
+        let ports: Vec<(String, String)> = listeners
+            .iter()
+            .zip(ports)
+            .map(|(old, new)| (format!("port_value: {old} "), format!("port_value: {new} ")))
+            .collect();
+        let log = folder.join("access.log").display().to_string();
+        let fixed = [(variable("ENVOY_ACCESS_LOG"), log)];
+        let changes = changes.iter().map(|(old, new)| ((*old).to_owned(), (*new).to_owned()));
+        for (old, new) in ports.iter().cloned().chain(fixed).chain(changes) {
+            assert!(config.contains(&old), "the lab's configuration does not say {old:?}");
+            config = config.replace(&old, &new);
+        }
+        fs::write(folder.join("envoy.yaml"), config).expect("the replica's configuration");
+        let number = |index: usize| ports[index].1.trim_start_matches("port_value: ").trim().to_owned();
+        let mut replica = Replica {
+            program: variable("ENVOY_BIN").into(),
+            folder,
+            url: format!("https://127.0.0.1:{}", number(0)),
+            admin: format!("http://127.0.0.1:{}", number(1)),
+            ca: fs::read(&lab.envoy_ca).expect("ENVOY_CA can be read"),
+            token: lab.admin_token.clone(),
+            child: None,
+        };
+        replica.launch();
+        replica
+    }
+
+    /// This Envoy, as the admin by bearer token.
+    pub fn front(&self) -> Endpoint {
+        Endpoint::from_url(&self.url).with_ca(&self.ca).with_token(&self.token)
+    }
+
+    /// Its access log so far.
+    pub fn access_log(&self) -> String {
+        fs::read_to_string(self.folder.join("access.log")).unwrap_or_default()
+    }
+
+    /// Ends it without any farewell.
+    ///
+    /// # Panics
+    /// When the process cannot be ended.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("Envoy can be killed");
+            child.wait().expect("Envoy can be waited for");
+        }
+    }
+
+    /// Starts it (again).
+    ///
+    /// # Panics
+    /// When it does not serve in time.
+    pub fn launch(&mut self) {
+        let log = fs::File::create(self.folder.join("envoy.log")).expect("the replica's log");
+        let errors = log.try_clone().expect("the replica's log");
+        let mut command = Command::new(&self.program);
+        command.current_dir(&self.folder).args(["--config-path", "envoy.yaml"]);
+        command.args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]);
+        command.stdin(Stdio::null()).stdout(log).stderr(errors);
+        self.child = Some(command.spawn().expect("Envoy can be started"));
+        let admin = Endpoint::from_url(&self.admin);
+        eventually("the replica serves", PATIENCE, || {
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+            let log = || fs::read_to_string(self.folder.join("envoy.log")).unwrap_or_default();
+            assert!(ended.is_none(), "the replica has ended: {}", log());
+            let ready = admin.try_send(&crate::Request::get("/ready"));
+            ready.is_ok_and(|ready| ready.status() == 200).then_some(())
+        });
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // Nothing better can be done about a process that is gone already.
+            drop(child.kill());
+            drop(child.wait());
+        }
+        if !std::thread::panicking() {
+            drop(fs::remove_dir_all(&self.folder));
+        }
+    }
+}
+
+/// Three ports that nobody listens on, held until all are chosen.
+fn free_ports() -> [u16; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    listeners.each_ref().map(|listener| listener.local_addr().expect("bound").port())
+}
