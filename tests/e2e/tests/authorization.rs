@@ -382,8 +382,8 @@ fn a_right_that_is_withdrawn_ends_within_seconds() {
     eventually("the decision is forgotten", Duration::from_secs(15), || {
         (role.get("coderworkspaces") == 403).then_some(())
     });
-    // Workers decide on their own; after the cache's lifetime none of them may still say yes.
-    std::thread::sleep(Duration::from_secs(11));
+    // Workers decide on their own; after the cache's lifetime of 10 s none of them may still say yes.
+    std::thread::sleep(Duration::from_secs(13));
     let calls = coder_calls(&lab);
     assert!((0..20).all(|_| role.get("coderworkspaces") == 403));
     assert_eq!(coder_calls(&lab), calls);

@@ -23,6 +23,9 @@ fn reads(lab: &Lab) -> [String; 6] {
     ]
 }
 
+/// The filter's own deadline of 30 s and what a busy machine adds, but not Envoy's idle timeout of 40 s.
+const HELD: Duration = Duration::from_secs(38);
+
 /// Injects a fault into all of Coder, reads everything, and expects the lab to be as before afterwards.
 fn check(fault: &Value, expect: impl Fn(&str, &Response)) {
     let Some(lab) = Lab::exclusive_standin() else { return };
@@ -33,7 +36,7 @@ fn check(fault: &Value, expect: impl Fn(&str, &Response)) {
         println!("{fault} on {target}");
         let start = Instant::now();
         let response = lab.front().get(&target);
-        assert!(start.elapsed() < Duration::from_secs(34), "held for {:?}", start.elapsed());
+        assert!(start.elapsed() < HELD, "held for {:?}", start.elapsed());
         expect(&target, &response);
         no_secrets(&lab, &response.text());
     }
@@ -142,7 +145,7 @@ fn no_answer_is_unavailability_within_the_deadline() {
         let (response, target) = thread.join().unwrap();
         unavailable(&target, &response);
     }
-    assert!(start.elapsed() < Duration::from_secs(34), "held for {:?}", start.elapsed());
+    assert!(start.elapsed() < HELD, "held for {:?}", start.elapsed());
     drop(faults);
     recovered(&lab);
     assert_eq!(vm_reloads(&lab), reloads);

@@ -38,8 +38,10 @@ impl Drop for TokenFile {
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The first answer of several connections that is not 200: each of Envoy's workers learns of a new token by itself.
 fn answer(lab: &Lab) -> u16 {
-    lab.front().get(&lab.path("coderworkspaces")).status()
+    let mut answers = (0..8).map(|_| lab.front().get(&lab.path("coderworkspaces")).status());
+    answers.find(|status| *status != 200).unwrap_or(200)
 }
 
 #[test]

@@ -189,7 +189,7 @@ impl Lab {
     }
 
     async fn ended(&self, path: &str) -> Value {
-        for _ in 0..500 {
+        for _ in 0..6000 {
             let value = self.get(path).await.json();
             if !["pending", "running", "canceling"].contains(&value["job"]["status"].as_str().unwrap()) {
                 return value;

@@ -45,7 +45,8 @@ async fn answers_can_be_late_broken_or_missing() {
         assert!(ask().await.is_err(), "{kind}");
     }
     plan(&lab, once("hang")).await;
-    assert!(tokio::time::timeout(Duration::from_millis(100), ask()).await.is_err());
+    // Long enough that even a busy machine has the request arrive, and the fault used up.
+    assert!(tokio::time::timeout(Duration::from_secs(2), ask()).await.is_err());
     assert_eq!(ask().await.unwrap().status, 200);
 }
 
