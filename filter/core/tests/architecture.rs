@@ -23,7 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("config", &["json", "time"]),
     ("kube", &["json", "time"]),
     ("coder", &["json", "names", "time"]),
-    ("api", &["kube::meta", "kube::status", "time"]),
+    ("api", &["json", "kube::meta", "kube::status", "time"]),
     ("convert", &["api", "coder", "json", "kube", "names", "time"]),
     ("exchange", &["*"]),
 ];

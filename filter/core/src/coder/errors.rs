@@ -18,10 +18,12 @@ pub enum Intent {
     Read,
     /// Reading below `/users/{user}`: Coder answers 400 for a user who is unknown or deleted.
     ReadByUser,
-    /// Making something that did not exist: 409 means that it does.
+    /// Making something that did not exist: 409 means that it does, 406 that the version is still importing.
     Create,
     /// Changing or deleting something, by its id.
     Change,
+    /// Asking what values of parameters come to, which changes nothing: 425 means that the version is still importing, 404 that it has gone.
+    Evaluate,
     /// Asking for a build: 406 means that the version is still importing, 400 that it cannot be built.
     Build,
     /// Deleting a template: 400 means that workspaces use it.
@@ -31,7 +33,7 @@ pub enum Intent {
 impl Intent {
     /// Whether a repeat is harmless.
     pub fn is_read(self) -> bool {
-        matches!(self, Self::Read | Self::ReadByUser)
+        matches!(self, Self::Read | Self::ReadByUser | Self::Evaluate)
     }
 }
 
@@ -181,6 +183,9 @@ fn class(intent: Intent, status: u16, body: &ErrorBody<'_>, retry_after: Option<
         400 | 404 | 410 if body.message.is_empty() && intent.is_read() => Class::Unavailable,
         401 => Class::Credentials,
         403 => Class::Forbidden,
+        404 | 425 if intent == Intent::Evaluate => Class::Conflict,
+        // What is to be made is not what is not found: its template, say.
+        404 | 410 if intent == Intent::Create => Class::BadRequest,
         404 | 410 => Class::NotFound,
         408 => lost(intent, true),
         409 if intent == Intent::Create => Class::AlreadyExists,
@@ -191,7 +196,7 @@ fn class(intent: Intent, status: u16, body: &ErrorBody<'_>, retry_after: Option<
         }
         400 if intent == Intent::ReadByUser => Class::NotFound,
         400 if intent == Intent::DeleteTemplate => Class::Conflict,
-        406 if intent == Intent::Build => Class::Conflict,
+        406 if matches!(intent, Intent::Build | Intent::Create) => Class::Conflict,
         400 if intent == Intent::Build => Class::Invalid,
         400 | 422 if validations && !intent.is_read() => Class::Invalid,
         _ => Class::BadRequest,
@@ -260,6 +265,11 @@ mod tests {
         check(Intent::Build, 409, "{}", Class::Conflict);
         check(Intent::DeleteTemplate, 400, "{}", Class::Conflict);
         check(Intent::Build, 406, "{}", Class::Conflict);
+        check(Intent::Create, 406, "{}", Class::Conflict);
+        check(Intent::Create, 404, said, Class::BadRequest);
+        check(Intent::Evaluate, 425, said, Class::Conflict);
+        check(Intent::Evaluate, 404, said, Class::Conflict);
+        check(Intent::Evaluate, 500, said, Class::Unavailable);
         check(Intent::Build, 400, "{}", Class::Invalid);
         check(Intent::Create, 400, invalid, Class::Invalid);
         check(Intent::Change, 422, invalid, Class::Invalid);

@@ -6,16 +6,22 @@
 pub mod errors;
 mod job;
 mod log;
+mod parameters;
 pub mod query;
 pub mod requests;
 mod template;
 mod text;
+mod user;
 mod workspace;
 
 pub use job::{JobInput, JobMetadata, ProvisionerJob};
 pub use log::{AgentLog, JobLog};
+pub use parameters::{
+    Diagnostic, DiagnosticExtra, EvaluatedParameter, EvaluatedValue, Evaluation, Preset, PresetParameter,
+};
 pub use template::{Organization, Template, TemplateSettings, TemplateVersion, Upload};
 pub use text::Text;
+pub use user::User;
 pub use workspace::{
     Agent, AgentHealth, App, AppStatus, Build, BuildParameter, Resource, Workspace, WorkspaceHealth,
     WorkspaceList,

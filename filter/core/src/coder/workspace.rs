@@ -34,6 +34,10 @@ pub struct Workspace<'a> {
     pub template_id: Text<'a>,
     /// Name of the template.
     pub template_name: Text<'a>,
+    /// UUID of the version that the template gives to new workspaces.
+    pub template_active_version_id: Text<'a>,
+    /// Whether a start must take that version.
+    pub template_require_active_version: bool,
     /// The newest build, in whatever state.
     pub latest_build: Build<'a>,
     /// What an app (an AI agent, say) last said about its work.
@@ -69,7 +73,7 @@ object!(
         name
     }
     {
-        latest_app_status, outdated, autostart_schedule, ttl_ms, last_used_at, deleting_at, dormant_at,
+        template_active_version_id, template_require_active_version, latest_app_status, outdated, autostart_schedule, ttl_ms, last_used_at, deleting_at, dormant_at,
         health, automatic_updates, next_start_at, is_prebuild
     }
 );
@@ -120,6 +124,11 @@ object!(
 );
 
 impl Build<'_> {
+    /// Whether no other build can begin.
+    pub fn is_active(&self) -> bool {
+        matches!(self.job.status.as_str(), "pending" | "running" | "canceling")
+    }
+
     /// All agents, those of containers (with a parent) included.
     pub fn agents(&self) -> impl Iterator<Item = &Agent<'_>> {
         self.resources.iter().flat_map(|resource| &resource.agents)

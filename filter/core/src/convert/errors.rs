@@ -1,5 +1,6 @@
 //! A failed call to Coder becomes the `Status` that Kubernetes' clients understand.
 
+use super::workspace_check::parameter_field;
 use crate::coder::errors::{Class, CoderError};
 use crate::kube::quote::Quoted;
 use crate::kube::status::{Cause, CauseType, GroupResource, Status};
@@ -32,7 +33,7 @@ pub fn status(error: &CoderError, about: Subject<'_>) -> Status {
         }
         Class::Invalid => {
             let kind = GroupResource { group: resource.group, resource: kind };
-            Status::invalid(kind, name, causes(error))
+            Status::invalid(kind, name, causes(error, about.kind))
         }
         Class::BadRequest => Status::bad_request(said(error, "Coder refuses the request")),
         Class::TooManyRequests { retry_after } => {
@@ -54,8 +55,34 @@ fn said(error: &CoderError, otherwise: &str) -> String {
     if text.is_empty() { otherwise.to_owned() } else { text }
 }
 
+/// Coder's names of a workspace's fields, and ours.
+const WORKSPACE_FIELDS: &[(&str, &str)] = &[
+    ("name", "metadata.name"),
+    ("template_id", "spec.templateName"),
+    ("template_version_id", "spec.templateVersionID"),
+    ("template_version_preset_id", "spec.templateVersionPreset"),
+    ("ttl_ms", "spec.ttlMillis"),
+    ("schedule", "spec.autostartSchedule"),
+    ("autostart_schedule", "spec.autostartSchedule"),
+    ("automatic_updates", "spec.automaticUpdates"),
+    ("transition", "spec.running"),
+];
+
+/// How Coder begins what it says about parameters, whose names are the template's and may be those of fields.
+const ABOUT_PARAMETERS: &str = "Unable to validate parameters";
+
+/// The path of a field that Coder names.
+fn field(error: &CoderError, kind: &str, named: &str) -> String {
+    if kind != "CoderWorkspace" {
+        return named.to_owned();
+    }
+    let known =
+        WORKSPACE_FIELDS.iter().find(|(field, _)| *field == named && error.message != ABOUT_PARAMETERS);
+    known.map_or_else(|| parameter_field(named), |(_, field)| (*field).to_owned())
+}
+
 /// One cause for each validation, or a single one with Coder's words.
-fn causes(error: &CoderError) -> Vec<Cause> {
+fn causes(error: &CoderError, kind: &str) -> Vec<Cause> {
     let cause = |field: &str, message: String| Cause {
         cause_type: Some(CauseType::FieldValueInvalid),
         message,
@@ -64,7 +91,7 @@ fn causes(error: &CoderError) -> Vec<Cause> {
     if error.validations.is_empty() {
         return vec![cause("spec", said(error, "Coder refuses the value"))];
     }
-    error.validations.iter().map(|v| cause(&v.field, v.detail.clone())).collect()
+    error.validations.iter().map(|v| cause(&field(error, kind, &v.field), v.detail.clone())).collect()
 }
 
 #[cfg(test)]
@@ -140,7 +167,33 @@ mod tests {
             400,
             r#"{"message":"m","validations":[{"field":"name","detail":"taken"}]}"#,
             name,
-            (422, "CoderWorkspace.aggregation.coder.com \"coder.alice.ws0\" is invalid: name: taken", None),
+            (
+                422,
+                "CoderWorkspace.aggregation.coder.com \"coder.alice.ws0\" is invalid: metadata.name: taken",
+                None,
+            ),
+        );
+        check(
+            Intent::Build,
+            400,
+            r#"{"message":"Unable to validate parameters","validations":[{"field":"name","detail":"no"},{"field":"cpu","detail":"bad"}]}"#,
+            name,
+            (
+                422,
+                "CoderWorkspace.aggregation.coder.com \"coder.alice.ws0\" is invalid: [spec.parameters[name]: no, spec.parameters[cpu]: bad]",
+                None,
+            ),
+        );
+        check(
+            Intent::Change,
+            400,
+            r#"{"message":"Invalid autostart schedule.","validations":[{"field":"schedule","detail":"provided bad location"}]}"#,
+            name,
+            (
+                422,
+                "CoderWorkspace.aggregation.coder.com \"coder.alice.ws0\" is invalid: spec.autostartSchedule: provided bad location",
+                None,
+            ),
         );
         check(
             Intent::Build,

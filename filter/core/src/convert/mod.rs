@@ -9,11 +9,15 @@ pub mod conditions;
 pub mod errors;
 pub mod files;
 pub mod logs;
+pub mod parameter_check;
 pub mod paths;
 pub mod resource_version;
+mod schedule;
 pub mod selectable;
 mod template;
 mod workspace;
+pub mod workspace_change;
+pub mod workspace_check;
 
 pub use template::{Import, template, version_details};
 pub use workspace::{parameters, workspace};

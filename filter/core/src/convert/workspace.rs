@@ -115,7 +115,7 @@ pub(super) fn newest(w: &coder::Workspace<'_>) -> Millis {
 
 /// `spec.running`: what was last asked for and may still be had. A start that failed reads false, so that it can
 /// be asked for again; a stop that failed reads true for the same reason.
-fn runs(build: &coder::Build<'_>) -> bool {
+pub(super) fn runs(build: &coder::Build<'_>) -> bool {
     match build.transition.as_str() {
         "start" => matches!(build.job.status.as_str(), "pending" | "running" | "succeeded"),
         "stop" => matches!(build.job.status.as_str(), "failed" | "canceled"),

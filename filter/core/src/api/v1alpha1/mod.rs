@@ -10,12 +10,14 @@ pub mod fields;
 pub mod schema;
 mod template;
 mod workspace;
+mod workspace_manifest;
 
 pub use template::{CoderTemplate, CoderTemplateSpec, CoderTemplateStatus, LatestVersion, Variable};
 pub use workspace::{
     Agent, App, AppStatus, CoderWorkspace, CoderWorkspaceSpec, CoderWorkspaceStatus, DashboardUrl,
     LatestBuild, Parameter,
 };
+pub use workspace_manifest::{CoderWorkspaceManifest, ManifestParameter};
 
 use crate::kube::status::{GroupResource, Status};
 

@@ -3,10 +3,14 @@
 //!
 //! Carries no credentials: Envoy adds the token. Nothing is sent here.
 
+mod parameters;
 mod templates;
+mod users;
 mod workspaces;
 
+pub use parameters::*;
 pub use templates::*;
+pub use users::*;
 pub use workspaces::*;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -43,11 +47,6 @@ impl Request {
         let body = serde_json::to_vec(body).unwrap_or_default();
         Self { method, path, body: Some(body), content_type: Some("application/json") }
     }
-}
-
-/// `GET /users/me`: whose token Envoy injects.
-pub fn me() -> Request {
-    Request::get(path(&["users", "me"]))
 }
 
 /// `POST /authcheck` → an object with a boolean for each check: `workspaces`, `templates` and `jobs` are all true
@@ -104,7 +103,6 @@ mod tests {
 
     #[test]
     fn endpoints() {
-        check(me(), "GET /api/v2/users/me");
         check(authcheck(), "POST /api/v2/authcheck");
         let checks: serde_json::Value = serde_json::from_slice(&authcheck().body.unwrap()).unwrap();
         assert_eq!(checks["checks"]["jobs"]["action"], "read");

@@ -3,6 +3,132 @@
 use super::{Pairs, Request, path};
 use crate::coder::query::WorkspaceQuery;
 use crate::names::WorkspaceName;
+use serde::{Serialize, Serializer};
+
+/// Which way a build goes (`codersdk.WorkspaceTransition`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names are Coder's own")]
+pub enum Transition {
+    Start,
+    Stop,
+    Delete,
+}
+
+/// A workspace to be made (`codersdk.CreateWorkspaceRequest`). The version names the template.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NewWorkspace {
+    /// UUID of the version that is built.
+    pub template_version_id: String,
+    /// Unique among the owner's workspaces.
+    pub name: String,
+    /// See [`Setting::Ttl`]; without it the template's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl_ms: Option<i64>,
+    /// See [`Setting::Autostart`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autostart_schedule: Option<String>,
+    /// See [`Setting::AutomaticUpdates`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub automatic_updates: Option<String>,
+    /// Values of parameters. Coder drops those that the version does not declare.
+    pub rich_parameter_values: Values,
+    /// UUID of a preset of the version; its values come before all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template_version_preset_id: Option<String>,
+}
+
+/// A build to be queued (`codersdk.CreateWorkspaceBuildRequest`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NewBuild {
+    /// Which way.
+    pub transition: Transition,
+    /// UUID of the version; without it that of the latest build.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template_version_id: Option<String>,
+    /// Values that change; what is not named keeps its value.
+    #[serde(skip_serializing_if = "Values::is_empty")]
+    pub rich_parameter_values: Values,
+}
+
+impl NewBuild {
+    /// A build that changes nothing but the direction.
+    pub fn new(transition: Transition) -> Self {
+        Self { transition, template_version_id: None, rich_parameter_values: Values::default() }
+    }
+}
+
+/// Values of parameters by name (`[]codersdk.WorkspaceBuildParameter`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Values(pub Vec<(String, String)>);
+
+impl Values {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The value of that name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(named, _)| named == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Serialize for Values {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Value<'a> {
+            name: &'a str,
+            value: &'a str,
+        }
+        serializer.collect_seq(self.0.iter().map(|(name, value)| Value { name, value }))
+    }
+}
+
+/// A setting of a workspace that Coder changes without a build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// Milliseconds after which it stops by itself. Clearing it also clears the deadline of one that runs.
+    Ttl(Option<i64>),
+    /// When it starts by itself, as `CRON_TZ=zone m h * * dow`.
+    Autostart(Option<String>),
+    /// `always` or `never`.
+    AutomaticUpdates(String),
+    /// Dormancy. Neither stops nor starts anything.
+    Dormant(bool),
+}
+
+/// `PUT /workspaces/{id}/ttl`, `/autostart` or `/autoupdates` → nothing; `/dormant` → `Workspace`, or 304 when it is so already. Allowed
+/// whatever the latest build does.
+pub fn set(id: &str, setting: &Setting) -> Request {
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Body<'a> {
+        Ttl { ttl_ms: Option<i64> },
+        Autostart { schedule: Option<&'a str> },
+        AutomaticUpdates { automatic_updates: &'a str },
+        Dormant { dormant: bool },
+    }
+    let (place, body) = match setting {
+        Setting::Ttl(ttl_ms) => ("ttl", Body::Ttl { ttl_ms: *ttl_ms }),
+        Setting::Autostart(schedule) => ("autostart", Body::Autostart { schedule: schedule.as_deref() }),
+        Setting::AutomaticUpdates(automatic_updates) => {
+            ("autoupdates", Body::AutomaticUpdates { automatic_updates })
+        }
+        Setting::Dormant(dormant) => ("dormant", Body::Dormant { dormant: *dormant }),
+    };
+    Request::json("PUT", path(&["workspaces", id, place]), &body)
+}
+
+/// `POST /users/{user}/workspaces` → `Workspace`, its first build queued. `user` is a name: by its UUID Coder takes one who is deleted.
+pub fn create_workspace(user: &str, workspace: &NewWorkspace) -> Request {
+    Request::json("POST", path(&["users", user, "workspaces"]), workspace)
+}
+
+/// `POST /workspaces/{id}/builds` → `Build`, without its version's name.
+pub fn create_build(id: &str, build: &NewBuild) -> Request {
+    Request::json("POST", path(&["workspaces", id, "builds"]), build)
+}
 
 /// `GET /users/{user}/workspace/{name}` → `Workspace`. Coder finds it in any organization and takes aliases
 /// for `user`: compare the answer with the name. 400 when there is no such user.
@@ -73,5 +199,68 @@ mod tests {
         check(build_parameters("u-1"), "GET /api/v2/workspacebuilds/u-1/parameters");
         check(build_logs("u-1"), "GET /api/v2/workspacebuilds/u-1/logs");
         check(agent_logs("u-1"), "GET /api/v2/workspaceagents/u-1/logs");
+    }
+
+    #[track_caller]
+    fn check_body(request: Request, expect: &str, body: &str) {
+        assert_eq!(String::from_utf8(request.body.clone().unwrap()).unwrap(), body);
+        check(request, expect);
+    }
+
+    #[test]
+    fn writes() {
+        let values = Values(vec![("cpu".into(), "4".into())]);
+        check_body(
+            create_workspace(
+                "alice",
+                &NewWorkspace {
+                    name: "w".into(),
+                    template_version_id: "v".into(),
+                    ..NewWorkspace::default()
+                },
+            ),
+            "POST /api/v2/users/alice/workspaces",
+            r#"{"template_version_id":"v","name":"w","rich_parameter_values":[]}"#,
+        );
+        check_body(
+            create_workspace(
+                "alice",
+                &NewWorkspace {
+                    template_version_id: "v".into(),
+                    name: "w".into(),
+                    ttl_ms: Some(60_000),
+                    autostart_schedule: Some("0 9 * * 1".into()),
+                    automatic_updates: Some("always".into()),
+                    rich_parameter_values: values.clone(),
+                    template_version_preset_id: Some("p".into()),
+                },
+            ),
+            "POST /api/v2/users/alice/workspaces",
+            r#"{"template_version_id":"v","name":"w","ttl_ms":60000,"autostart_schedule":"0 9 * * 1","automatic_updates":"always","rich_parameter_values":[{"name":"cpu","value":"4"}],"template_version_preset_id":"p"}"#,
+        );
+        check_body(
+            create_build("u-1", &NewBuild::new(Transition::Delete)),
+            "POST /api/v2/workspaces/u-1/builds",
+            r#"{"transition":"delete"}"#,
+        );
+        let build = NewBuild {
+            transition: Transition::Stop,
+            template_version_id: Some("v".into()),
+            rich_parameter_values: values,
+        };
+        check_body(
+            create_build("u-1", &build),
+            "POST /api/v2/workspaces/u-1/builds",
+            r#"{"transition":"stop","template_version_id":"v","rich_parameter_values":[{"name":"cpu","value":"4"}]}"#,
+        );
+        let put = |setting: Setting, place: &str, body: &str| {
+            check_body(set("u-1", &setting), &format!("PUT /api/v2/workspaces/u-1/{place}"), body);
+        };
+        put(Setting::Ttl(Some(60_000)), "ttl", r#"{"ttl_ms":60000}"#);
+        put(Setting::Ttl(None), "ttl", r#"{"ttl_ms":null}"#);
+        put(Setting::Autostart(Some("0 9 * * 1".into())), "autostart", r#"{"schedule":"0 9 * * 1"}"#);
+        put(Setting::Autostart(None), "autostart", r#"{"schedule":null}"#);
+        put(Setting::AutomaticUpdates("never".into()), "autoupdates", r#"{"automatic_updates":"never"}"#);
+        put(Setting::Dormant(true), "dormant", r#"{"dormant":true}"#);
     }
 }
