@@ -8,7 +8,7 @@ use tar::{EntryType, Header};
 
 use crate::proto::{
     ApplyComplete, GraphComplete, InitComplete, Log, LogLevel, ParseComplete, PlanComplete, Preset,
-    PresetParameter, Resource, Response, ResponseType, RichParameter, RichParameterOption,
+    PresetParameter, Resource, Response, ResponseType, RichParameter, RichParameterOption, TemplateVariable,
 };
 use crate::{Phase, Transition, terraform};
 
@@ -16,8 +16,9 @@ use crate::{Phase, Transition, terraform};
 #[derive(Clone, Debug, Default)]
 pub struct Archive {
     graph: GraphComplete,
+    variables: Vec<TemplateVariable>,
     failures: BTreeMap<(Phase, Option<Transition>), String>,
-    hanging: BTreeSet<Phase>,
+    hanging: BTreeSet<(Phase, Option<Transition>)>,
     logs: BTreeMap<Phase, Vec<Log>>,
     files: BTreeMap<String, Vec<u8>>,
 }
@@ -67,6 +68,26 @@ impl Archive {
         self
     }
 
+    /// Adds a variable without a default: an import that is not given its value fails.
+    pub fn required_variable(self, name: &str) -> Self {
+        self.variable(TemplateVariable { name: name.into(), required: true, ..TemplateVariable::default() })
+    }
+
+    /// Adds a variable with a default.
+    pub fn optional_variable(self, name: &str, default: &str) -> Self {
+        let variable = TemplateVariable {
+            name: name.into(),
+            default_value: default.into(),
+            ..TemplateVariable::default()
+        };
+        self.variable(variable)
+    }
+
+    fn variable(mut self, variable: TemplateVariable) -> Self {
+        self.variables.push(TemplateVariable { r#type: "string".into(), ..variable });
+        self
+    }
+
     /// Lets a phase fail with this message, whatever the workspace's transition. A failing parse, init, plan or graph
     /// fails the template's import too; a failing apply only the builds.
     pub fn fail(mut self, phase: Phase, message: &str) -> Self {
@@ -88,7 +109,13 @@ impl Archive {
 
     /// Lets a phase log a line and then never end: the job runs until it is cancelled.
     pub fn hang(mut self, phase: Phase) -> Self {
-        self.hanging.insert(phase);
+        self.hanging.insert((phase, None));
+        self
+    }
+
+    /// The same for one transition only: a workspace that starts but is never stopped.
+    pub fn hang_on(mut self, phase: Phase, transition: Transition) -> Self {
+        self.hanging.insert((phase, Some(transition)));
         self
     }
 
@@ -117,7 +144,8 @@ impl Archive {
         for phase in Phase::ALL {
             self.add_phase(&mut entries, phase, None);
             for transition in Transition::ALL {
-                if self.failures.contains_key(&(phase, Some(transition))) {
+                let own = (phase, Some(transition));
+                if self.failures.contains_key(&own) || self.hanging.contains(&own) {
                     self.add_phase(&mut entries, phase, Some(transition));
                 }
             }
@@ -151,7 +179,7 @@ impl Archive {
     ) {
         let mut responses: Vec<ResponseType> =
             self.logs.get(&phase).into_iter().flatten().cloned().map(ResponseType::Log).collect();
-        if self.hanging.contains(&phase) && transition.is_none() {
+        if self.hanging.contains(&(phase, transition)) {
             let output = format!("{} waits", phase.name());
             responses.push(ResponseType::Log(Log { level: LogLevel::Info as i32, output }));
         } else {
@@ -168,7 +196,10 @@ impl Archive {
 
     fn complete(&self, phase: Phase, error: String) -> ResponseType {
         match phase {
-            Phase::Parse => ResponseType::Parse(ParseComplete { error, ..ParseComplete::default() }),
+            Phase::Parse => {
+                let template_variables = if error.is_empty() { self.variables.clone() } else { Vec::new() };
+                ResponseType::Parse(ParseComplete { error, template_variables, ..ParseComplete::default() })
+            }
             Phase::Init => ResponseType::Init(InitComplete { error }),
             Phase::Plan => {
                 let plan = if error.is_empty() { b"{}".to_vec() } else { Vec::new() };

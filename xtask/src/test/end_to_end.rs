@@ -1,4 +1,5 @@
-//! The end-to-end suite, each time in a lab of its own that goes down with it.
+//! The end-to-end suite, each time in a lab of its own that goes down with it. The real Coder is also asked whether it still
+//! answers what the stand-in is held to.
 
 use anyhow::Result;
 
@@ -41,14 +42,21 @@ const fn options(parts: Parts, chaos: bool) -> Options {
 fn suite(name: &str, only: &[&str], options: Options, programs: &Programs) -> Result<Outcome> {
     let running = lab::up(&paths::lab().join(name), options, programs)?;
     say("");
-    let mut cargo = tools::cargo::cargo();
-    // A suite that finds no lab skips; here there is one, and not seeing it would be a mistake.
-    cargo
-        .args(["test", "--no-fail-fast", "--package", "e2e"])
-        .args(only)
-        .envs(running.environment.variables())
-        .env("E2E_REQUIRED", "1");
-    let outcome = passed(&mut cargo);
+    let test = |arguments: &[&str]| {
+        let mut cargo = tools::cargo::cargo();
+        // A suite that finds no lab skips; here there is one, and not seeing it would be a mistake.
+        cargo
+            .args(["test", "--no-fail-fast"])
+            .args(arguments)
+            .envs(running.environment.variables())
+            .env("E2E_REQUIRED", "1");
+        passed(&mut cargo)
+    };
+    let mut outcome = test(&[&["--package", "e2e"], only].concat());
+    if matches!(options.parts, Parts::Real) {
+        // Afterwards, because it leaves templates and jobs behind.
+        outcome = outcome.and(test(&["--package", "standin", "--test", "replay"]));
+    }
     if outcome.is_err() {
         say(&format!("logs: {}", running.logs().display()));
     }

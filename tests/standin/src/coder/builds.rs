@@ -147,6 +147,37 @@ struct CreateBuild {
     orphan: bool,
     #[serde(default)]
     reason: String,
+    #[serde(default)]
+    log_level: String,
+}
+
+/// Reasons that a client may give.
+const REASONS: [&str; 6] =
+    ["", "dashboard", "cli", "ssh_connection", "vscode_connection", "jetbrains_connection"];
+
+impl CreateBuild {
+    fn transition(&self) -> Result<Transition, Failure> {
+        let transition = match self.transition.as_str() {
+            "start" => Some(Transition::Start),
+            "stop" => Some(Transition::Stop),
+            "delete" => Some(Transition::Delete),
+            _ => None,
+        };
+        let mut failure = Failure::validation();
+        if transition.is_none() {
+            failure = failure.tag("transition", "oneof", &self.transition);
+        }
+        if !["", "debug"].contains(&self.log_level.as_str()) {
+            failure = failure.tag("log_level", "oneof", &self.log_level);
+        }
+        if !REASONS.contains(&self.reason.as_str()) {
+            failure = failure.tag("reason", "oneof", &self.reason);
+        }
+        match transition {
+            Some(transition) if !failure.has_fields() => Ok(transition),
+            _ => Err(failure),
+        }
+    }
 }
 
 async fn create(
@@ -155,12 +186,7 @@ async fn create(
     Path(workspace): Path<String>,
     Json(body): Json<CreateBuild>,
 ) -> Answer {
-    let transition = match body.transition.as_str() {
-        "start" => Transition::Start,
-        "stop" => Transition::Stop,
-        "delete" => Transition::Delete,
-        other => return Err(Failure::validation().tag("transition", "oneof", other)),
-    };
+    let transition = body.transition()?;
     let mut state = app.state();
     let workspace = state.workspace(actor, &workspace)?;
     if workspace.deleted && transition != Transition::Delete {
@@ -180,7 +206,11 @@ async fn create(
         version,
         preset: (!body.template_version_preset_id.is_nil()).then_some(body.template_version_preset_id),
         parameters: &body.rich_parameter_values,
-        reason: if body.reason.is_empty() { "initiator" } else { &body.reason },
+        reason: if body.reason.is_empty() || transition != Transition::Start {
+            "initiator"
+        } else {
+            &body.reason
+        },
     };
     let build = state.check_build(workspace, actor, &asked)?;
     if dormant && transition == Transition::Start {
@@ -280,8 +310,9 @@ impl State {
         let now = Instant::now();
         let id = Uuid::new_v4();
         let version = self.versions.of(checked.version);
-        let file = self.jobs.of(version.job).file;
-        let job = Job::new(version.organization, initiator, file, Input::Build(id), now);
+        let import = self.jobs.of(version.job);
+        let (file, tags) = (import.file, import.tags.clone());
+        let job = Job::new(version.organization, initiator, file, Input::Build(id), tags, now);
         let workspace = self.workspaces.of_mut(checked.workspace);
         workspace.builds.push(id);
         let build = Build {

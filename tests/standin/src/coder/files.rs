@@ -1,4 +1,4 @@
-//! `/files`: uploaded archives. Equal bytes from the same person are the same file.
+//! `/files`: uploaded archives. Equal bytes from the same person are the same file. Zip is not spoken here.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -25,6 +25,10 @@ pub(super) fn routes() -> Router<App> {
 async fn upload(Shared(app): Shared<App>, actor: Actor, headers: HeaderMap, content: Bytes) -> Answer {
     let content_type =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if ["application/zip", "application/x-zip-compressed"].contains(&content_type) {
+        // coderd makes a tar of it. Nobody here sends one.
+        return Err(Failure::bad_request("Incomplete .zip archive file.").detail("zip: not a valid zip file"));
+    }
     if content_type != "application/x-tar" {
         return Err(Failure::bad_request(format!("Unsupported content type header {content_type:?}.")));
     }

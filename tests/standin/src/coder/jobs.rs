@@ -1,6 +1,8 @@
 //! Provisioner jobs: a template's imports and a workspace's builds. Their clock runs whenever somebody looks: what should
 //! have happened since is done then, stamped with the time when it should have.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -15,6 +17,8 @@ pub(crate) struct Job {
     pub(crate) initiator: Uuid,
     pub(crate) file: Uuid,
     pub(crate) input: Input,
+    /// What a daemon must serve to take it.
+    pub(crate) tags: Tags,
     pub(crate) created_at: Instant,
     pub(crate) started_at: Option<Instant>,
     pub(crate) completed_at: Option<Instant>,
@@ -26,6 +30,9 @@ pub(crate) struct Job {
     /// What a daemon does with it, from the moment it takes the job.
     run: Option<Run>,
 }
+
+/// Tags of a job; `owner` and `scope` are always among them.
+pub(crate) type Tags = BTreeMap<String, String>;
 
 /// What a job is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,13 +104,27 @@ pub(crate) enum Cancel {
 }
 
 impl Job {
-    pub(crate) fn new(organization: Uuid, initiator: Uuid, file: Uuid, input: Input, now: Instant) -> Self {
+    /// `tags` are those that were asked for; a job of a user's own is for that user's daemons.
+    pub(crate) fn new(
+        organization: Uuid,
+        initiator: Uuid,
+        file: Uuid,
+        input: Input,
+        mut tags: Tags,
+        now: Instant,
+    ) -> Self {
+        let own = tags.get("scope").is_some_and(|scope| scope == "user");
+        let (scope, owner) =
+            if own { ("user", initiator.to_string()) } else { ("organization", String::new()) };
+        tags.insert("scope".into(), scope.into());
+        tags.insert("owner".into(), owner);
         Self {
             id: Uuid::new_v4(),
             organization,
             initiator,
             file,
             input,
+            tags,
             created_at: now,
             started_at: None,
             completed_at: None,
@@ -210,6 +231,9 @@ impl State {
         };
         let job = self.jobs.of_mut(id);
         let run = job.run.take().expect("a started job has a run");
+        if let Input::Import(version) = job.input {
+            self.versions.of_mut(version).variables = run.variables;
+        }
         job.completed_at = Some(due);
         if !run.silent {
             job.logs.push(last);
@@ -235,7 +259,9 @@ impl State {
             Input::Import(version) => version,
             Input::Build(build) => self.builds.of(build).version,
         };
-        self.config.provisioners.contains(&self.versions.of(version).provisioner)
+        // Daemons have no tags of their own.
+        let plain = job.tags.len() == 2 && job.tags["scope"] == "organization";
+        plain && self.config.provisioners.contains(&self.versions.of(version).provisioner)
     }
 }
 
@@ -262,7 +288,7 @@ pub(crate) fn job_json(state: &State, job: &Job) -> Value {
         object.insert("worker_id".into(), json!(state.daemon_id));
     }
     object.insert("file_id".into(), json!(job.file));
-    object.insert("tags".into(), json!({"owner": "", "scope": "organization"}));
+    object.insert("tags".into(), json!(job.tags));
     let (position, size) = if job.status() == Status::Pending { state.queue(job.id) } else { (0, 0) };
     object.insert("queue_position".into(), json!(position));
     object.insert("queue_size".into(), json!(size));

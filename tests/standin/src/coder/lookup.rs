@@ -22,13 +22,14 @@ impl State {
         })
     }
 
-    /// `{user}` on the routes of workspaces, where members of one organization see each other's names.
+    /// `{user}` on the routes of workspaces, where members of one organization see each other's names. By their ids coderd
+    /// finds deleted ones too.
     pub(crate) fn member(&self, actor: Actor, text: &str) -> Result<&User, Failure> {
         let named = |user: &&User| match Uuid::parse_str(text) {
             Ok(id) => user.id == id,
-            Err(_) => user.username.eq_ignore_ascii_case(text),
+            Err(_) => !user.deleted && user.username.eq_ignore_ascii_case(text),
         };
-        let found = self.users.iter().find(|user| text != "me" && !user.deleted && named(user));
+        let found = self.users.iter().find(|user| text != "me" && named(user));
         found.map_or_else(|| self.user(actor, text), Ok)
     }
 

@@ -18,6 +18,7 @@ mod schedule;
 mod search;
 mod settings;
 mod state;
+mod templatechanges;
 mod templates;
 mod templateversions;
 mod tokens;

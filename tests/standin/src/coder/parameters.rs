@@ -62,7 +62,8 @@ async fn evaluate(
             "parameters": [],
         }));
     }
-    if state.users.get(body.owner_id).is_none_or(|user| user.deleted) {
+    // Deleted users are found by their ids.
+    if state.users.get(body.owner_id).is_none() {
         let summary = "Failed to fetch workspace owner";
         let detail = "Please check your permissions or the user may not exist.";
         let diagnostics = [diagnostic("error", summary, detail, "owner_not_found")];
@@ -79,12 +80,9 @@ async fn evaluate(
 fn evaluated(parameter: &RichParameter, input: Option<&String>) -> Value {
     let default = (!parameter.required).then_some(&parameter.default_value);
     let value = input.or(default);
-    let diagnostics: Vec<Value> = problem(parameter, value.map(String::as_str))
+    let diagnostics: Vec<Value> = problems(parameter, value.map(String::as_str))
         .into_iter()
-        .map(|(summary, detail)| {
-            let code = if value.is_none() { "required" } else { "" };
-            diagnostic("error", &summary, &detail, code)
-        })
+        .map(|problem| diagnostic("error", &problem.summary, &problem.detail, problem.code))
         .collect();
     let absent = format!("data.coder_parameter.{}.value", parameter.name);
     let options: Vec<Value> = parameter
@@ -170,13 +168,16 @@ pub(super) fn resolve(
         let asked = preset.get(name).or_else(|| given.get(name)).copied();
         let default = (!parameter.required).then_some(parameter.default_value.as_str());
         let value = asked.or(kept).or(default);
-        if let Some((summary, detail)) = problem(parameter, value) {
-            failure.push(name, format!("{summary}; {detail}"));
-        } else if !parameter.mutable && before.is_some_and(|before| Some(before) != value) {
-            let detail = format!(
-                "Parameter {name:?} is not mutable, so it can't be updated after creating a workspace."
-            );
-            failure.push(name, format!("Immutable parameter changed; {detail}"));
+        let mut problems = problems(parameter, value);
+        if !parameter.mutable && before.is_some_and(|before| Some(before) != value) {
+            problems.insert(0, Problem::immutable(name));
+        }
+        if let Some(first) = problems.first() {
+            let others = match problems.len() - 1 {
+                0 => String::new(),
+                others => format!(", and {others} other diagnostic(s)"),
+            };
+            failure.push(name, format!("{}; {}{others}", first.summary, first.detail));
         } else if let Some(value) = value {
             values.insert(name.to_owned(), value.to_owned());
         }
@@ -192,35 +193,67 @@ pub(super) fn matching_preset(version: &Version, has: impl Fn(&str, &str) -> boo
     matching.max_by_key(|preset| preset.content.parameters.len()).map(|preset| preset.id)
 }
 
-/// What is wrong with a value: summary and detail.
-fn problem(parameter: &RichParameter, value: Option<&str>) -> Option<(String, String)> {
-    let Some(value) = value else {
-        return Some(("Required parameter not provided".into(), "parameter value is null".into()));
-    };
-    let kind = parameter.r#type.as_str();
-    let wrong = || {
-        let detail = format!("{value:?} is not a {kind}");
-        Some((format!("Parameter value is not of type {kind:?}"), detail))
-    };
-    match kind {
-        "number" if parameter.validation_min.is_some() || parameter.validation_max.is_some() => {
-            return out_of_range(parameter, value)
-                .map(|detail| ("Invalid parameter value according to 'validation' block".into(), detail));
-        }
-        "number" if value.parse::<f64>().is_err() => return wrong(),
-        "bool" if !["true", "false"].contains(&value) => return wrong(),
-        _ => {}
+/// Something that is wrong with a value.
+struct Problem {
+    summary: String,
+    detail: String,
+    code: &'static str,
+}
+
+impl Problem {
+    fn new(summary: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { summary: summary.into(), detail: detail.into(), code: "" }
     }
+
+    fn immutable(name: &str) -> Self {
+        let detail =
+            format!("Parameter {name:?} is not mutable, so it can't be updated after creating a workspace.");
+        Self::new("Immutable parameter changed", detail)
+    }
+}
+
+/// What is wrong with a value. One that is missing is judged as an empty one too, if there are rules for it.
+fn problems(parameter: &RichParameter, value: Option<&str>) -> Vec<Problem> {
+    let bounded = parameter.validation_min.is_some() || parameter.validation_max.is_some();
+    let judged = value.or(bounded.then_some(""));
+    let mut problems: Vec<Problem> = judged.and_then(|value| problem(parameter, value)).into_iter().collect();
+    if value.is_none() {
+        let missing = Problem::new("Required parameter not provided", "parameter value is null");
+        problems.push(Problem { code: "required", ..missing });
+    }
+    problems
+}
+
+/// The first thing that is wrong with a value that is there: options, bounds, type.
+fn problem(parameter: &RichParameter, value: &str) -> Option<Problem> {
     let options = &parameter.options;
     if !options.is_empty() && options.iter().all(|option| option.value != value) {
+        let empty = match value {
+            "" => ". The value is empty, did you forget to set it with a default or from user input?",
+            _ => "",
+        };
         let detail = format!("the value {value:?} must be defined as one of options");
-        return Some(("Value must be a valid option".into(), detail));
+        return Some(Problem::new(format!("Value must be a valid option{empty}"), detail));
     }
-    None
+    if let Some(detail) = out_of_range(parameter, value) {
+        return Some(Problem::new("Invalid parameter value according to 'validation' block", detail));
+    }
+    let kind = parameter.r#type.as_str();
+    let wrong = match kind {
+        "number" => value.parse::<f64>().is_err(),
+        "bool" => !["true", "false"].contains(&value),
+        _ => false,
+    };
+    wrong.then(|| {
+        Problem::new(format!("Parameter value is not of type {kind:?}"), format!("{value:?} is not a {kind}"))
+    })
 }
 
 /// What speaks against a number that has bounds; those are whole numbers, and so must it be.
 fn out_of_range(parameter: &RichParameter, value: &str) -> Option<String> {
+    if parameter.validation_min.is_none() && parameter.validation_max.is_none() {
+        return None;
+    }
     let Ok(number) = value.parse::<i32>() else { return Some(format!("value {value:?} is not a number")) };
     let low = parameter.validation_min.filter(|min| number < *min);
     let high = parameter.validation_max.filter(|max| number > *max);

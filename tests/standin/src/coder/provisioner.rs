@@ -1,7 +1,7 @@
 //! The provisioner daemon: runs an archive's phases for an import or a build, and stores what they made. The stages of the
 //! logs and the words of the errors are provisionerd's (`provisionerd/runner`).
 
-use echo_archive::proto::{GraphComplete, Preset as PresetMessage, log_level_name};
+use echo_archive::proto::{GraphComplete, Preset as PresetMessage, TemplateVariable, log_level_name};
 use echo_archive::{Outcome, Phase, Responses};
 use uuid::Uuid;
 
@@ -26,6 +26,8 @@ pub(crate) struct Run {
     pub(crate) hangs: bool,
     /// The job fails before it logs anything.
     pub(crate) silent: bool,
+    /// What an import found when it parsed.
+    pub(crate) variables: Vec<TemplateVariable>,
     pub(crate) made: Vec<(Transition, GraphComplete)>,
 }
 
@@ -47,6 +49,7 @@ pub(crate) fn run(state: &State, job: &Job) -> Run {
         canceled: "canceled".into(),
         hangs: false,
         silent: false,
+        variables: Vec::new(),
         made: Vec::new(),
     };
     if content.len() > PAYLOAD_LIMIT {
@@ -64,7 +67,7 @@ pub(crate) fn run(state: &State, job: &Job) -> Run {
     match job.input {
         Input::Import(version) => {
             let version = state.versions.of(version);
-            let given = |name: &str| version.variable_values.contains_key(name);
+            let given = |name: &str| version.variable_values.get(name).is_some_and(|value| !value.is_empty());
             run.import(&responses, given);
         }
         Input::Build(build) => run.build(&responses, state.builds.of(build).transition),
@@ -86,14 +89,12 @@ impl Run {
         if self.ended("Parsing template parameters", parse, "run parse: parse error: ").is_none() {
             return;
         }
-        let missing: Vec<String> = responses
-            .variables()
-            .into_iter()
-            .filter(|variable| {
-                variable.required && variable.default_value.is_empty() && !given(&variable.name)
-            })
-            .map(|variable| variable.name)
-            .collect();
+        self.variables = responses.variables();
+        self.variables.sort_by(|a, b| a.name.cmp(&b.name));
+        let missing = self.variables.iter().filter(|variable| {
+            variable.required && variable.default_value.is_empty() && !given(&variable.name)
+        });
+        let missing: Vec<&str> = missing.map(|variable| variable.name.as_str()).collect();
         if !missing.is_empty() {
             self.error =
                 Some(format!("update job: required template variables need values: {}", missing.join(", ")));
@@ -207,7 +208,6 @@ fn complete_import(state: &mut State, version: Uuid, made: &[(Transition, GraphC
     let responses = Responses::read(&state.files.of(file).content).unwrap_or_default();
     let version = state.versions.of_mut(version);
     version.updated_at = now;
-    version.variables = responses.variables();
     if let Some((_, graph)) = made.first() {
         version.parameters = graph.parameters.clone();
         version.parameters.sort_by(|a, b| (a.order, &a.name).cmp(&(b.order, &b.name)));

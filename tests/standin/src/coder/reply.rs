@@ -42,6 +42,14 @@ impl Failure {
         Self::new(StatusCode::NOT_FOUND, "Resource not found or you do not have access to this resource")
     }
 
+    /// `httpapi.Forbidden`.
+    pub(crate) fn no_permission() -> Self {
+        Self::forbidden("Forbidden.").detail(
+            "You don't have permission to view this content. If you believe this is a mistake, please contact your \
+             administrator or try signing in with different credentials.",
+        )
+    }
+
     /// A request that its own rules (`validate:` tags) refuse.
     pub(crate) fn validation() -> Self {
         Self::bad_request("Validation failed.")

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::App;
 use super::auth::Actor;
 use super::names::is_name;
-use super::reply::{Answer, Failure, Json, no_content, not_modified, ok};
+use super::reply::{Answer, Failure, Json, no_content, not_modified, nullable, ok};
 use super::state::{State, Transition};
 use super::workspaces::{schedule, ttl, workspace_json};
 use crate::clock::Instant;
@@ -100,7 +100,7 @@ async fn set_autostart(
     }
     let workspace = state.workspaces.of_mut(id);
     workspace.autostart_schedule = text;
-    workspace.next_start_at = next;
+    workspace.next_start_at = next.filter(|_| workspace.dormant_at.is_none());
     no_content()
 }
 
@@ -129,7 +129,7 @@ async fn set_automatic_updates(
 
 #[derive(Deserialize)]
 struct Dormancy {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     dormant: bool,
 }
 

@@ -210,6 +210,7 @@ pub(crate) struct TemplateSettings {
     pub(crate) allow_user_cancel_workspace_jobs: bool,
     pub(crate) require_active_version: bool,
     pub(crate) use_classic_parameter_flow: bool,
+    pub(crate) cors_behavior: String,
     pub(crate) autostop_requirement: Value,
     pub(crate) autostart_requirement: Value,
 }

@@ -1,4 +1,4 @@
-//! `/templates`: list, read, create, change, delete.
+//! `/templates`: list, read, create, delete.
 
 use axum::Router;
 use axum::extract::{Path, RawQuery, State as Shared};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::App;
 use super::auth::Actor;
 use super::names::{is_display_name, is_name};
-use super::reply::{Answer, Failure, Json, body_id, created, not_modified, ok, said};
+use super::reply::{Answer, Failure, Json, body_id, created, ok, said};
 use super::search::Terms;
 use super::state::{State, Template, TemplateSettings};
 use crate::clock::Instant;
@@ -19,13 +19,13 @@ use crate::query::{pairs, value};
 
 /// What `activity_bump_ms` is when a template is created without one.
 const ACTIVITY_BUMP_MS: i64 = 3_600_000;
-/// Shortest of the times after which workspaces are cleaned up.
-const SHORTEST_MS: i64 = 60_000;
+/// Characters that the database has for an icon.
+const ICON_LIMIT: usize = 256;
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/templates", get(list))
-        .route("/templates/{template}", get(read).patch(change).delete(delete))
+        .route("/templates/{template}", get(read).patch(super::templatechanges::change).delete(delete))
         .route("/organizations/{organization}/templates", get(list_of).merge(post(create)))
         .route("/organizations/{organization}/templates/{template}", get(read_by_name))
 }
@@ -93,6 +93,7 @@ async fn read_by_name(
     ok(template_json(&state, template))
 }
 
+/// A workspace's time until something happens has other names here than everywhere else.
 #[derive(Deserialize)]
 struct CreateTemplate {
     #[serde(default)]
@@ -107,9 +108,76 @@ struct CreateTemplate {
     icon: String,
     default_ttl_ms: Option<i64>,
     activity_bump_ms: Option<i64>,
+    failure_ttl_ms: Option<i64>,
+    dormant_ttl_ms: Option<i64>,
+    delete_ttl_ms: Option<i64>,
+    allow_user_autostart: Option<bool>,
+    allow_user_autostop: Option<bool>,
     allow_user_cancel_workspace_jobs: Option<bool>,
+    use_classic_parameter_flow: Option<bool>,
     #[serde(default)]
     require_active_version: bool,
+}
+
+impl CreateTemplate {
+    fn check(&self) -> Result<(), Failure> {
+        let mut failure = Failure::validation();
+        if !is_name(&self.name) {
+            failure = failure.tag("name", "template_name", &self.name);
+        }
+        if !is_display_name(&self.display_name) {
+            failure = failure.tag("display_name", "template_display_name", &self.display_name);
+        }
+        if self.description.chars().count() >= 128 {
+            failure = failure.tag("description", "lt", &self.description);
+        }
+        if self.template_version_id.is_nil() {
+            failure = failure.tag("template_version_id", "required", self.template_version_id);
+        }
+        failure.if_fields()
+    }
+
+    fn check_times(&self) -> Result<(), Failure> {
+        let mut failure = Failure::bad_request("Invalid create template request.");
+        for (field, value) in [
+            ("default_ttl_ms", self.default_ttl_ms),
+            ("activity_bump_ms", self.activity_bump_ms),
+            ("failure_ttl_ms", self.failure_ttl_ms),
+            ("time_til_dormant_autodeletion_ms", self.dormant_ttl_ms),
+            ("time_til_dormant_autodeletion_ms", self.delete_ttl_ms),
+        ] {
+            if value.is_some_and(|value| value < 0) {
+                failure = failure.field(field, "Must be a positive integer.");
+            }
+        }
+        failure.if_fields()
+    }
+
+    /// What is made of it; without a licence some of it is dropped without a word.
+    fn settings(self, licensed: bool) -> TemplateSettings {
+        let time = |asked: Option<i64>| asked.filter(|_| licensed).unwrap_or(0);
+        TemplateSettings {
+            display_name: self.display_name,
+            description: self.description,
+            icon: self.icon,
+            deprecation_message: String::new(),
+            default_ttl_ms: self.default_ttl_ms.unwrap_or(0),
+            activity_bump_ms: self.activity_bump_ms.unwrap_or(ACTIVITY_BUMP_MS),
+            failure_ttl_ms: time(self.failure_ttl_ms),
+            time_til_dormant_ms: time(self.dormant_ttl_ms),
+            time_til_dormant_autodelete_ms: time(self.delete_ttl_ms),
+            allow_user_autostart: !licensed || self.allow_user_autostart.unwrap_or(true),
+            allow_user_autostop: !licensed || self.allow_user_autostop.unwrap_or(true),
+            allow_user_cancel_workspace_jobs: self.allow_user_cancel_workspace_jobs.unwrap_or(false),
+            require_active_version: self.require_active_version && licensed,
+            use_classic_parameter_flow: self.use_classic_parameter_flow.unwrap_or(false),
+            cors_behavior: "simple".into(),
+            autostop_requirement: json!({"days_of_week": [], "weeks": 1}),
+            autostart_requirement: json!({"days_of_week": [
+                "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"
+            ]}),
+        }
+    }
 }
 
 async fn create(
@@ -118,74 +186,45 @@ async fn create(
     Path(organization): Path<String>,
     Json(body): Json<CreateTemplate>,
 ) -> Answer {
-    let mut failure = Failure::validation();
-    if !is_name(&body.name) {
-        failure = failure.tag("name", "template_name", &body.name);
-    }
-    if !is_display_name(&body.display_name) {
-        failure = failure.tag("display_name", "template_display_name", &body.display_name);
-    }
-    if body.description.chars().count() >= 128 {
-        failure = failure.tag("description", "lt", &body.description);
-    }
-    if body.template_version_id.is_nil() {
-        failure = failure.tag("template_version_id", "required", body.template_version_id);
-    }
-    failure.if_fields()?;
     let mut state = app.state();
     let organization = state.organization(&organization)?.id;
+    body.check()?;
     if state.template_named(organization, &body.name).is_some() {
         return Err(Failure::taken(format!("Template with name {:?} already exists.", body.name)));
     }
     let id = body.template_version_id;
+    let refused =
+        |failure: Failure, detail: &str| Err(failure.field("template_version_id", detail.to_owned()));
     let Some(version) = state.versions.get(id) else {
-        return Err(Failure::new(
-            StatusCode::NOT_FOUND,
-            format!("Template version \"{id}\" does not exist."),
-        )
-        .field("template_version_id", "Template version does not exist"));
+        let message = format!("Template version \"{id}\" does not exist.");
+        return refused(Failure::new(StatusCode::NOT_FOUND, message), "Template version does not exist");
     };
+    if version.template.is_none() && !actor.manages_templates() {
+        return Err(unauthorized("Internal error fetching template version.", ""));
+    }
+    if version.archived {
+        let message = format!("Template version {id} is archived.");
+        return refused(Failure::bad_request(message), "Template version is archived");
+    }
     if version.template.is_some() {
-        return Err(Failure::bad_request(format!("Template version {id} is already part of a template"))
-            .field("template_version_id", "Template version is already part of a template"));
+        let message = format!("Template version {id} is already part of a template");
+        return refused(Failure::bad_request(message), "Template version is already part of a template");
     }
-    if !actor.manages_templates() {
-        return Err(Failure::not_found());
-    }
-    if body.default_ttl_ms.is_some_and(|ttl| ttl < 0) {
-        return Err(Failure::bad_request("Invalid create template request.")
-            .field("default_ttl_ms", "Must be a positive integer."));
+    body.check_times()?;
+    if icon_is_too_long(&body.icon) {
+        return Err(too_long("Internal error inserting template.", "insert template"));
     }
     let now = Instant::now();
     let template = Template {
         id: Uuid::new_v4(),
         organization,
-        name: body.name,
+        name: body.name.clone(),
         provisioner: version.provisioner.clone(),
         active_version: id,
         created_by: actor.id,
         created_at: now,
         updated_at: Instant::now(),
-        settings: TemplateSettings {
-            display_name: body.display_name,
-            description: body.description,
-            icon: body.icon,
-            deprecation_message: String::new(),
-            default_ttl_ms: body.default_ttl_ms.unwrap_or(0),
-            activity_bump_ms: body.activity_bump_ms.unwrap_or(ACTIVITY_BUMP_MS),
-            failure_ttl_ms: 0,
-            time_til_dormant_ms: 0,
-            time_til_dormant_autodelete_ms: 0,
-            allow_user_autostart: true,
-            allow_user_autostop: true,
-            allow_user_cancel_workspace_jobs: body.allow_user_cancel_workspace_jobs.unwrap_or(false),
-            require_active_version: body.require_active_version && state.config.licensed,
-            use_classic_parameter_flow: false,
-            autostop_requirement: json!({"days_of_week": [], "weeks": 1}),
-            autostart_requirement: json!({"days_of_week": [
-                "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"
-            ]}),
-        },
+        settings: body.settings(state.config.licensed),
         deleted: false,
     };
     let version = state.versions.of_mut(id);
@@ -196,136 +235,22 @@ async fn create(
     created(answer)
 }
 
-/// What is absent is reset, except the fields that are optional here.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct ChangeTemplate {
-    name: String,
-    display_name: Option<String>,
-    description: Option<String>,
-    icon: Option<String>,
-    deprecation_message: Option<String>,
-    default_ttl_ms: i64,
-    activity_bump_ms: i64,
-    failure_ttl_ms: i64,
-    time_til_dormant_ms: i64,
-    time_til_dormant_autodelete_ms: i64,
-    allow_user_autostart: bool,
-    allow_user_autostop: bool,
-    allow_user_cancel_workspace_jobs: bool,
-    require_active_version: bool,
-    use_classic_parameter_flow: Option<bool>,
-    autostop_requirement: Option<Value>,
-    autostart_requirement: Option<Value>,
+/// What coderd says when only its database knows that the caller may not. `step` is what it was doing.
+pub(super) fn unauthorized(message: &str, step: &str) -> Failure {
+    let detail = format!("{step}unauthorized: rbac: forbidden");
+    Failure::new(StatusCode::INTERNAL_SERVER_ERROR, message).detail(detail)
 }
 
-impl ChangeTemplate {
-    fn check(&self) -> Result<(), Failure> {
-        if !self.name.is_empty() && !is_name(&self.name) {
-            return Err(Failure::validation().tag("name", "template_name", &self.name));
-        }
-        if let Some(name) = self.display_name.as_ref().filter(|name| !is_display_name(name)) {
-            return Err(Failure::validation().tag("display_name", "template_display_name", name));
-        }
-        let mut failure = Failure::bad_request("Invalid request to update template metadata!");
-        for (field, value) in
-            [("default_ttl_ms", self.default_ttl_ms), ("activity_bump_ms", self.activity_bump_ms)]
-        {
-            if value < 0 {
-                failure = failure.field(field, "Must be a positive integer.");
-            }
-        }
-        for (field, value) in [
-            ("failure_ttl_ms", self.failure_ttl_ms),
-            ("time_til_dormant_ms", self.time_til_dormant_ms),
-            ("time_til_dormant_autodelete_ms", self.time_til_dormant_autodelete_ms),
-        ] {
-            if value != 0 && value < SHORTEST_MS {
-                failure = failure.field(field, "Value must be at least one minute.");
-            }
-        }
-        failure.if_fields()
-    }
-
-    /// What is asked for.
-    fn over(self, held: &TemplateSettings) -> TemplateSettings {
-        TemplateSettings {
-            display_name: self.display_name.unwrap_or_else(|| held.display_name.clone()),
-            description: self.description.unwrap_or_else(|| held.description.clone()),
-            icon: self.icon.unwrap_or_else(|| held.icon.clone()),
-            deprecation_message: self.deprecation_message.unwrap_or_else(|| held.deprecation_message.clone()),
-            default_ttl_ms: self.default_ttl_ms,
-            activity_bump_ms: self.activity_bump_ms,
-            failure_ttl_ms: self.failure_ttl_ms,
-            time_til_dormant_ms: self.time_til_dormant_ms,
-            time_til_dormant_autodelete_ms: self.time_til_dormant_autodelete_ms,
-            allow_user_autostart: self.allow_user_autostart,
-            allow_user_autostop: self.allow_user_autostop,
-            allow_user_cancel_workspace_jobs: self.allow_user_cancel_workspace_jobs,
-            require_active_version: self.require_active_version,
-            use_classic_parameter_flow: self
-                .use_classic_parameter_flow
-                .unwrap_or(held.use_classic_parameter_flow),
-            autostop_requirement: self
-                .autostop_requirement
-                .unwrap_or_else(|| held.autostop_requirement.clone()),
-            autostart_requirement: self
-                .autostart_requirement
-                .unwrap_or_else(|| held.autostart_requirement.clone()),
-        }
-    }
+/// What coderd says when only its database knows how long a text may be.
+pub(super) fn too_long(message: &str, step: &str) -> Failure {
+    let detail =
+        format!("execute transaction: {step}: pq: value too long for type character varying({ICON_LIMIT})");
+    Failure::new(StatusCode::INTERNAL_SERVER_ERROR, message).detail(detail)
 }
 
-/// What coderd keeps of what is asked for, when it has no licence.
-fn unlicensed(asked: TemplateSettings, held: &TemplateSettings) -> TemplateSettings {
-    TemplateSettings {
-        deprecation_message: held.deprecation_message.clone(),
-        failure_ttl_ms: held.failure_ttl_ms,
-        time_til_dormant_ms: held.time_til_dormant_ms,
-        time_til_dormant_autodelete_ms: held.time_til_dormant_autodelete_ms,
-        allow_user_autostart: held.allow_user_autostart,
-        allow_user_autostop: held.allow_user_autostop,
-        require_active_version: held.require_active_version,
-        autostop_requirement: held.autostop_requirement.clone(),
-        autostart_requirement: held.autostart_requirement.clone(),
-        ..asked
-    }
-}
-
-async fn change(
-    Shared(app): Shared<App>,
-    actor: Actor,
-    Path(template): Path<String>,
-    Json(body): Json<ChangeTemplate>,
-) -> Answer {
-    let mut state = app.state();
-    let held = state.template(&template)?;
-    body.check()?;
-    let (id, organization, old_name) = (held.id, held.organization, held.name.clone());
-    let (name, named) = match body.name.as_str() {
-        "" => (old_name.clone(), false),
-        name => (name.to_owned(), true),
-    };
-    let held = held.settings.clone();
-    let asked = body.over(&held);
-    // An absent name is another name to coderd, so that only a request that repeats it changes nothing.
-    if named && name == old_name && asked == held {
-        return not_modified();
-    }
-    if !actor.manages_templates() {
-        let detail = "execute transaction: update template metadata: unauthorized: rbac: forbidden";
-        let message = "An internal server error occurred.";
-        return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, message).detail(detail));
-    }
-    if state.template_named(organization, &name).is_some_and(|other| other.id != id) {
-        return Err(Failure::taken(format!("Template with name {name:?} already exists.")));
-    }
-    let settings = if state.config.licensed { asked } else { unlicensed(asked, &held) };
-    let template = state.templates.of_mut(id);
-    template.name = name;
-    template.settings = settings;
-    template.updated_at = Instant::now();
-    ok(template_json(&state, state.templates.of(id)))
+/// Whether the database refuses this icon.
+pub(super) fn icon_is_too_long(icon: &str) -> bool {
+    icon.chars().count() > ICON_LIMIT
 }
 
 async fn delete(Shared(app): Shared<App>, actor: Actor, Path(template): Path<String>) -> Answer {
@@ -335,7 +260,7 @@ async fn delete(Shared(app): Shared<App>, actor: Actor, Path(template): Path<Str
         return Err(Failure::bad_request("All workspaces must be deleted before a template can be removed."));
     }
     if !actor.manages_templates() {
-        return Err(Failure::not_found());
+        return Err(Failure::no_permission());
     }
     state.templates.of_mut(id).deleted = true;
     said("Template has been deleted!")
@@ -354,7 +279,7 @@ impl State {
 }
 
 /// `codersdk.Template`.
-fn template_json(state: &State, template: &Template) -> Value {
+pub(super) fn template_json(state: &State, template: &Template) -> Value {
     let organization = state.organizations.of(template.organization);
     let settings = &template.settings;
     let never = json!({"P50": null, "P95": null});
@@ -390,7 +315,7 @@ fn template_json(state: &State, template: &Template) -> Value {
         "time_til_dormant_autodelete_ms": settings.time_til_dormant_autodelete_ms,
         "require_active_version": settings.require_active_version,
         "max_port_share_level": "public",
-        "cors_behavior": "simple",
+        "cors_behavior": settings.cors_behavior,
         "use_classic_parameter_flow": settings.use_classic_parameter_flow,
     })
 }

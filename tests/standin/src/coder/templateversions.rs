@@ -12,11 +12,12 @@ use uuid::Uuid;
 
 use super::App;
 use super::auth::Actor;
-use super::jobs::{Cancel, Input, Job, Status, job_json, matched_provisioners};
+use super::jobs::{Cancel, Input, Job, Status, Tags, job_json, matched_provisioners};
 use super::names::{is_version_name, version_name};
 use super::reply::{Answer, Failure, Json, body_id, created, nullable, ok, said};
 use super::search::Page;
-use super::state::{State, Version};
+use super::state::{State, Version, Workspace};
+use super::templates::unauthorized;
 use crate::clock::Instant;
 
 pub(super) fn routes() -> Router<App> {
@@ -25,8 +26,11 @@ pub(super) fn routes() -> Router<App> {
         .route("/organizations/{organization}/templates/{template}/versions/{version}", get(read_by_names))
         .route("/templates/{template}/versions", get(list).patch(promote))
         .route("/templates/{template}/versions/{version}", get(read_by_name))
+        .route("/templates/{template}/versions/archive", post(archive_unused))
         .route("/templateversions/{version}", get(read).patch(rename))
+        .route("/templateversions/{version}/archive", post(archive))
         .route("/templateversions/{version}/cancel", patch(cancel))
+        .route("/templateversions/{version}/unarchive", post(unarchive))
 }
 
 #[derive(Deserialize)]
@@ -43,6 +47,8 @@ struct CreateVersion {
     file_id: Uuid,
     #[serde(default)]
     provisioner: String,
+    #[serde(default, deserialize_with = "nullable")]
+    tags: Tags,
     #[serde(default, deserialize_with = "nullable")]
     user_variable_values: Vec<VariableValue>,
 }
@@ -63,7 +69,7 @@ async fn create(
     let mut state = app.state();
     let organization = state.organization(&organization)?.id;
     let template = (!body.template_id.is_nil()).then_some(body.template_id);
-    if template.is_some_and(|id| state.templates.get(id).is_none_or(|template| template.deleted)) {
+    if template.is_some_and(|id| state.templates.get(id).is_none()) {
         return Err(Failure::new(StatusCode::NOT_FOUND, "Template does not exist."));
     }
     let file = state.files.get(body.file_id);
@@ -71,7 +77,7 @@ async fn create(
         return Err(Failure::new(StatusCode::NOT_FOUND, "File not found."));
     }
     if !actor.manages_templates() {
-        return Err(Failure::not_found());
+        return Err(unauthorized("Internal error creating template version.", "insert template version: "));
     }
     let name = if body.name.is_empty() { version_name() } else { body.name };
     if template.is_some() && state.version_named(template, &name).is_some() {
@@ -81,7 +87,7 @@ async fn create(
     }
     let now = Instant::now();
     let id = Uuid::new_v4();
-    let job = Job::new(organization, actor.id, body.file_id, Input::Import(id), now);
+    let job = Job::new(organization, actor.id, body.file_id, Input::Import(id), body.tags, now);
     let version = Version {
         id,
         organization,
@@ -210,12 +216,14 @@ async fn rename(
     }
     let mut state = app.state();
     let (id, template) = state.version(&version).map(|version| (version.id, version.template))?;
-    if !actor.manages_templates() {
-        return Err(Failure::not_found());
-    }
     if state.version_named(template, &body.name).is_some_and(|other| other.id != id) {
-        return Err(Failure::bad_request("error on patching template version the name already exists")
-            .field("name", "Name is already used"));
+        let message = "execute transaction: template version name must be unique for a template";
+        return Err(Failure::bad_request(message).field("name", "Name is already used"));
+    }
+    if !actor.manages_templates() {
+        let message =
+            "execute transaction: error on patching template version: unauthorized: rbac: forbidden";
+        return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, message));
     }
     let version = state.versions.of_mut(id);
     if !body.name.is_empty() {
@@ -243,7 +251,7 @@ async fn cancel(Shared(app): Shared<App>, actor: Actor, Path(version): Path<Stri
 
 #[derive(Deserialize)]
 struct Promote {
-    #[serde(deserialize_with = "body_id")]
+    #[serde(default, deserialize_with = "body_id")]
     id: Uuid,
 }
 
@@ -255,6 +263,9 @@ async fn promote(
 ) -> Answer {
     let mut state = app.state();
     let template = state.template(&template)?.id;
+    if body.id.is_nil() {
+        return Err(Failure::validation().tag("id", "required", body.id));
+    }
     let version = state.versions.get(body.id);
     let version =
         version.ok_or_else(|| Failure::new(StatusCode::NOT_FOUND, "Template version not found."))?;
@@ -268,21 +279,98 @@ async fn promote(
         return Err(Failure::forbidden("Only versions that have been built successfully can be promoted.")
             .detail(format!("Attempted to promote a version with a {} build", status.name())));
     }
+    if version.archived {
+        return Err(Failure::bad_request("The provided template version is archived."));
+    }
     if !actor.manages_templates() {
-        let detail = "execute transaction: update active version: unauthorized: rbac: forbidden";
         let message = "Internal error updating active template version.";
-        return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, message).detail(detail));
+        return Err(unauthorized(message, "execute transaction: update active version: "));
     }
     state.templates.of_mut(template).active_version = body.id;
     said("Updated the active template version!")
 }
 
+async fn archive(app: Shared<App>, actor: Actor, version: Path<String>) -> Answer {
+    set_archived(app, actor, version, true)
+}
+
+async fn unarchive(app: Shared<App>, actor: Actor, version: Path<String>) -> Answer {
+    set_archived(app, actor, version, false)
+}
+
+fn set_archived(
+    Shared(app): Shared<App>,
+    actor: Actor,
+    Path(version): Path<String>,
+    archived: bool,
+) -> Answer {
+    let verb = if archived { "archived" } else { "unarchived" };
+    let mut state = app.state();
+    let version = state.version(&version)?;
+    let id = version.id;
+    if version.archived == archived {
+        return Err(Failure::bad_request(format!("Template version already {verb}")));
+    }
+    let Some(template) = version.template else {
+        let message = "Cannot archive template versions not associate with a template.";
+        return Err(Failure::bad_request(message));
+    };
+    if !actor.manages_templates() {
+        return Err(Failure::new(StatusCode::NOT_FOUND, "Template or template versions not found."));
+    }
+    if archived && state.in_use(template, id) {
+        let detail = "Unable to archive specified version, the version is likely in use by a workspace or \
+                      currently set to the active version";
+        let message = "Internal error fetching template version.";
+        return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, message).detail(detail));
+    }
+    state.versions.of_mut(id).archived = archived;
+    ok(json!(format!("template version \"{id}\" {verb}")))
+}
+
+#[derive(Deserialize)]
+struct ArchiveUnused {
+    #[serde(default)]
+    all: bool,
+}
+
+async fn archive_unused(
+    Shared(app): Shared<App>,
+    actor: Actor,
+    Path(template): Path<String>,
+    Json(body): Json<ArchiveUnused>,
+) -> Answer {
+    let mut state = app.state();
+    let template = state.template(&template)?.id;
+    if !actor.manages_templates() {
+        return Err(Failure::new(StatusCode::NOT_FOUND, "Template or template versions not found."));
+    }
+    let unused = state.versions.iter().filter(|version| {
+        version.template == Some(template)
+            && !version.archived
+            && (body.all || state.jobs.of(version.job).status() == Status::Failed)
+            && !state.in_use(template, version.id)
+    });
+    let unused: Vec<Uuid> = unused.map(|version| version.id).collect();
+    for version in &unused {
+        state.versions.of_mut(*version).archived = true;
+    }
+    ok(json!({"template_id": template, "archived_ids": unused}))
+}
+
 impl State {
+    /// Whether a version cannot be archived.
+    fn in_use(&self, template: Uuid, version: Uuid) -> bool {
+        let builds =
+            |workspace: &Workspace| !workspace.deleted && self.latest_build(workspace).version == version;
+        self.templates.of(template).active_version == version || self.workspaces.iter().any(builds)
+    }
+
     /// A version by its template and name.
     fn version_named(&self, template: Option<Uuid>, name: &str) -> Option<&Version> {
-        self.versions.iter().find(|version| {
-            template.is_some() && version.template == template && version.name.eq_ignore_ascii_case(name)
-        })
+        self.versions
+            .iter()
+            .find(|version| template.is_some() && version.template == template && version.name == name)
     }
 }
 

@@ -101,9 +101,10 @@ struct CreateWorkspace {
 async fn create_as_member(
     app: Shared<App>,
     actor: Actor,
-    Path((_, user)): Path<(String, String)>,
+    Path((organization, user)): Path<(String, String)>,
     body: Json<CreateWorkspace>,
 ) -> Answer {
+    app.state().organization(&organization)?;
     create(app, actor, Path(user), body).await
 }
 
@@ -212,6 +213,11 @@ impl CreateWorkspace {
                 Failure::bad_request(format!("Template version \"{id}\" doesn't exist."))
                     .field("template_version_id", "template not found")
             })?;
+            if version.archived {
+                let message = "Archived template versions cannot be used to make a workspace.";
+                return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+                    .field("template_version_id", "template version archived"));
+            }
             version.template.unwrap_or_default()
         } else {
             self.template_id

@@ -164,5 +164,5 @@ async fn parameters_and_presets_of_a_version() {
     let good = evaluate(json!({"cpu": "4"})).await;
     assert_eq!(good["parameters"][0]["diagnostics"], json!([]));
     let missing = evaluate(json!({})).await;
-    assert_eq!(missing["parameters"][0]["diagnostics"][0]["extra"]["code"], "required");
+    assert_eq!(missing["parameters"][0]["diagnostics"][1]["extra"]["code"], "required");
 }
