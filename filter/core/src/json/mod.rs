@@ -3,19 +3,27 @@
 //! `derive(Deserialize)` makes a parser for every type, together half of the module that V8 compiles whole at start. Here
 //! serde_json's parser is there once and hands what it finds to a [`Read`] that knows its own fields; [`object`] writes one for a
 //! struct. Unknown fields are skipped, an optional field that is absent or `null` keeps its default (Go writes nil slices as
-//! `null`), and of a repeated field the last counts. Refuses fractions: nothing that is read here has them.
+//! `null`), and of a repeated field the last counts. What people have written is read by [`read_strictly`], which tells such fields.
+//! Refuses fractions: nothing that is read here has them, a [`Value`] aside.
 
+mod findings;
 mod object;
+mod tree;
 mod values;
 
+pub use findings::{Finding, Problem};
 pub(crate) use object::{name, object};
-pub use values::{Fields, Raw};
+pub use values::{Fields, Raw, Skip};
+
+use findings::Report;
 
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A value that has no parts.
@@ -50,6 +58,10 @@ pub enum Parts<'r, 'de> {
     Array(&'r mut dyn Array<'de>),
     /// It takes any value as its JSON.
     Raw(&'r mut Raw<'de>),
+    /// It takes any value as a tree.
+    Tree(&'r mut Value),
+    /// It takes any value and keeps none.
+    Skip,
 }
 
 /// Something that a JSON value can be read into, in place.
@@ -91,6 +103,11 @@ pub trait Object<'de> {
 
     /// What takes the field of that name.
     fn field(&mut self, name: &Cow<'de, str>) -> Option<Field<'_, 'de>>;
+
+    /// Forgets a field that is about to be read again, where each reading leaves something behind.
+    fn forget(&mut self, name: &str) {
+        let _ = name;
+    }
 }
 
 /// Takes an array element by element.
@@ -109,6 +126,8 @@ pub struct Error {
     pub path: String,
     /// What is wrong with it.
     pub problem: String,
+    /// It is no JSON at all, rather than JSON that does not fit.
+    pub is_syntax: bool,
 }
 
 impl fmt::Display for Error {
@@ -135,13 +154,34 @@ pub fn read<'de, T: Read<'de> + Default>(json: &'de [u8]) -> Result<T, Error> {
 /// # Errors
 /// As [`read`].
 pub fn read_into<'de>(json: &'de [u8], target: &mut dyn Read<'de>) -> Result<(), Error> {
+    read_with(json, target, &mut Report::default())
+}
+
+/// As [`read_into`], for what people have written: tells the fields that are unknown or repeated, in the order of the document and at
+/// most a hundred. More repeated ones than that are refused.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_strictly<'de>(json: &'de [u8], target: &mut dyn Read<'de>) -> Result<Vec<Finding>, Error> {
+    let mut report = Report::collecting();
+    read_with(json, target, &mut report)?;
+    Ok(report.finish())
+}
+
+fn read_with<'de>(json: &'de [u8], target: &mut dyn Read<'de>, report: &mut Report) -> Result<(), Error> {
     // Checking the whole at once is cheaper than string by string: a third of the time of a long list.
-    let text = std::str::from_utf8(json)
-        .map_err(|_| Error { path: String::new(), problem: "is not UTF-8".to_owned() })?;
-    let mut path = String::new();
+    let text = std::str::from_utf8(json).map_err(|_| Error {
+        path: String::new(),
+        problem: "is not UTF-8".to_owned(),
+        is_syntax: true,
+    })?;
     let mut parser = serde_json::Deserializer::from_str(text);
-    let read = Target { target, optional: false, path: &mut path }.deserialize(&mut parser);
-    read.and_then(|()| parser.end()).map_err(|e| Error { path, problem: e.to_string() })
+    let read = Target { target, optional: false, report }.deserialize(&mut parser);
+    read.and_then(|()| parser.end()).map_err(|e| Error {
+        path: std::mem::take(&mut report.path),
+        problem: e.to_string(),
+        is_syntax: !e.is_data(),
+    })
 }
 
 /// A place that the next value goes to.
@@ -149,8 +189,7 @@ struct Target<'r, 'de> {
     target: &'r mut dyn Read<'de>,
     /// Whether `null` stands for the default that is there already.
     optional: bool,
-    /// Grows from its end while an error makes its way out.
-    path: &'r mut String,
+    report: &'r mut Report,
 }
 
 impl<'de> Target<'_, 'de> {
@@ -178,18 +217,20 @@ impl<'de> DeserializeSeed<'de> for Target<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        if let Parts::Raw(raw) = self.target.parts() {
-            raw.0 = <&RawValue>::deserialize(deserializer)?.get();
-            return Ok(());
+        match self.target.parts() {
+            Parts::Raw(raw) => raw.0 = <&RawValue>::deserialize(deserializer)?.get(),
+            Parts::Tree(value) => tree::read(value, self.report, deserializer)?,
+            Parts::Skip => drop(IgnoredAny::deserialize(deserializer)?),
+            _ => return deserializer.deserialize_any(self),
         }
-        deserializer.deserialize_any(self)
+        Ok(())
     }
 }
 
 /// The next element of an array, added when it is there.
 struct Element<'r, 'de> {
     array: &'r mut dyn Array<'de>,
-    path: &'r mut String,
+    report: &'r mut Report,
 }
 
 impl<'de> DeserializeSeed<'de> for Element<'_, 'de> {
@@ -197,7 +238,7 @@ impl<'de> DeserializeSeed<'de> for Element<'_, 'de> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         let Some(target) = self.array.element() else { return Err(D::Error::custom("too long")) };
-        Target { target, optional: false, path: self.path }.deserialize(deserializer)
+        Target { target, optional: false, report: self.report }.deserialize(deserializer)
     }
 }
 
@@ -221,14 +262,6 @@ impl<'de> Deserialize<'de> for Name<'de> {
         }
         deserializer.deserialize_str(Borrow)
     }
-}
-
-/// Puts one more step before a path.
-fn within(path: &mut String, step: &str) {
-    if !path.is_empty() && !path.starts_with('[') {
-        path.insert(0, '.');
-    }
-    path.insert_str(0, step);
 }
 
 impl<'de> Visitor<'de> for Target<'_, 'de> {
@@ -272,39 +305,59 @@ impl<'de> Visitor<'de> for Target<'_, 'de> {
     fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<(), S::Error> {
         let Parts::Array(array) = self.target.parts() else { return Err(self.unfit("sequence")) };
         array.clear();
-        let mut index = 0_usize;
-        loop {
-            match seq.next_element_seed(Element { array: &mut *array, path: &mut *self.path }) {
-                Ok(Some(())) => index = index.saturating_add(1),
-                Ok(None) => return Ok(()),
+        for index in 0_usize.. {
+            let before = self.report.count();
+            match seq.next_element_seed(Element { array: &mut *array, report: &mut *self.report }) {
+                Ok(Some(())) => self.report.found_within(before, format_args!("[{index}]")),
+                Ok(None) => break,
                 Err(e) => {
-                    within(self.path, &format!("[{index}]"));
+                    self.report.failed_within(format_args!("[{index}]"));
                     return Err(e);
                 }
             }
         }
+        Ok(())
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         let Parts::Object(object) = self.target.parts() else { return Err(self.unfit("map")) };
         let closed = object.is_closed();
         let mut seen = 0_u32;
+        let mut names = BTreeSet::new();
         while let Some(Name(name)) = map.next_key()? {
+            if names.contains(&name) {
+                object.forget(&name);
+                // Forgetting takes time, so there is an end to it.
+                if !self.report.find(Problem::Duplicate, &name) {
+                    return Err(M::Error::custom("too many fields are unknown or repeated"));
+                }
+            }
+            let mut before = self.report.count();
             let read = match object.field(&name) {
                 Some(Field { target, required }) => {
                     seen |= required.map_or(0, |place| 1_u32.wrapping_shl(place));
+                    if self.report.collects() {
+                        names.insert(name.clone());
+                    }
                     map.next_value_seed(Target {
                         target,
                         optional: required.is_none(),
-                        path: &mut *self.path,
+                        report: &mut *self.report,
                     })
                 }
                 None if closed => Err(M::Error::custom(format_args!("unknown field `{name}`"))),
-                None => map.next_value::<IgnoredAny>().map(|_| ()),
+                None => {
+                    self.report.find(Problem::Unknown, &name);
+                    before = self.report.count();
+                    map.next_value::<IgnoredAny>().map(|_| ())
+                }
             };
-            if let Err(e) = read {
-                within(self.path, &name);
-                return Err(e);
+            match read {
+                Ok(()) => self.report.found_within(before, format_args!("{name}")),
+                Err(e) => {
+                    self.report.failed_within(format_args!("{name}"));
+                    return Err(e);
+                }
             }
         }
         for (place, name) in (0_u32..).zip(object.required()) {

@@ -74,3 +74,105 @@ proptest! {
         prop_assert_eq!(read.0, fields);
     }
 }
+
+#[derive(Debug, Default, PartialEq)]
+struct Wish {
+    name: String,
+    rows: Vec<Row>,
+    tags: Fields<String, String>,
+    tree: Value,
+    any: Skip,
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct Row {
+    a: Option<i64>,
+}
+
+object!(Wish {} { name, rows, tags, tree, any });
+object!(Row {} { a });
+
+fn told(findings: Vec<Finding>) -> Vec<String> {
+    findings.iter().map(|Finding { problem, path }| format!("{problem:?} {path}")).collect()
+}
+
+#[test]
+fn what_is_unknown_or_repeated() {
+    let check = |json: &str, expect: &[&str]| {
+        let findings = read_strictly(json.as_bytes(), &mut Wish::default());
+        assert_eq!(findings.map(told), Ok(expect.iter().map(|&text| text.to_owned()).collect()), "{json}");
+    };
+    check(r#"{"name":"a","rows":[{"a":1}],"tags":{"x":"1","y":"1"},"tree":{"a":{"a":[]}}}"#, &[]);
+    check(r#"{"x":{"y":1,"y":1},"name":"a"}"#, &["Unknown x"]);
+    check(
+        r#"{"rows":[{},{"b":1,"a":2,"c":3}],"z":1}"#,
+        &["Unknown rows[1].b", "Unknown rows[1].c", "Unknown z"],
+    );
+    check(r#"{"name":"a","nam\u0065":"b"}"#, &["Duplicate name"]);
+    check(r#"{"x":1,"x":2}"#, &["Unknown x"]);
+    check(r#"{"rows":[{"b":1}],"rows":[{"b":1}]}"#, &["Unknown rows[0].b", "Duplicate rows"]);
+    check(r#"{"tags":{"k/l":"1","m":"2","k/l":"3"}}"#, &["Duplicate tags.k/l"]);
+    check(
+        r#"{"tree":{"a":1,"a":[{"b":[0,{"c":1,"c":2}]}],"d":1.5}}"#,
+        &["Duplicate tree.a", "Duplicate tree.a[0].b[1].c"],
+    );
+    check(r#"{"any":{"a":1,"a":[1.5]}}"#, &[]);
+}
+
+#[test]
+fn of_a_repeated_field_the_last_counts() {
+    let mut wish = Wish::default();
+    read_strictly(
+        br#"{"name":"a","tags":{"k":"1","l":"2","k":"3"},"tree":{"a":1,"a":2},"name":"b"}"#,
+        &mut wish,
+    )
+    .unwrap();
+    let tags = [("l", "2"), ("k", "3")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!((wish.name.as_str(), wish.tags.0.as_slice()), ("b", &tags[..]));
+    assert_eq!(wish.tree, serde_json::json!({"a": 2}));
+}
+
+#[test]
+fn findings_have_an_end() {
+    let many = |name: fn(usize) -> String| {
+        let fields: Vec<_> = (0..200).map(|place| format!("\"{}\":\"\"", name(place))).collect();
+        format!("{{{}}}", fields.join(","))
+    };
+    let unknown = read_strictly(many(|place| format!("x{place}")).as_bytes(), &mut Wish::default());
+    assert_eq!(unknown.map(|findings| findings.len()), Ok(100));
+    let repeated = format!("{{\"tags\":{}}}", many(|_| "k".to_owned()));
+    let error = read_strictly(repeated.as_bytes(), &mut Wish::default()).unwrap_err();
+    assert!(error.problem.starts_with("too many") && error.path == "tags", "{error}");
+}
+
+#[test]
+fn errors_say_whether_it_is_json_at_all() {
+    let check = |json: &[u8], path: &str, is_syntax: bool| {
+        let error = read_strictly(json, &mut Wish::default()).unwrap_err();
+        assert_eq!((error.path.as_str(), error.is_syntax), (path, is_syntax), "{error}");
+    };
+    check(br#"{"rows":[{"a":"1"}]}"#, "rows[0].a", false);
+    check(b"", "", true);
+    check(b"\xef\xbb\xbf{}", "", true);
+    check(b"\xff", "", true);
+    check(b"{} {}", "", true);
+    check("[".repeat(200).as_bytes(), "", false);
+    check(format!("{{\"tree\":{}", "[".repeat(200)).as_bytes(), "tree", true);
+}
+
+proptest! {
+    /// What is read strictly is what is read.
+    #[test]
+    fn findings_change_nothing(fields: Vec<(String, i64)>) {
+        let object: serde_json::Map<String, Value> =
+            fields.into_iter().map(|(name, value)| (name, value.into())).collect();
+        let json = Value::Object(object).to_string();
+        let plain: Fields<String, i64> = read(json.as_bytes()).unwrap();
+        let mut strict: Fields<String, i64> = Fields::default();
+        prop_assert_eq!(read_strictly(json.as_bytes(), &mut strict), Ok(Vec::new()));
+        prop_assert_eq!(plain, strict);
+        let mut tree = Value::Null;
+        prop_assert_eq!(read_strictly(json.as_bytes(), &mut tree), Ok(Vec::new()));
+        prop_assert_eq!(Ok(tree), serde_json::from_str::<Value>(&json).map_err(|_| ()));
+    }
+}

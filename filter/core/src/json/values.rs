@@ -1,6 +1,7 @@
 //! What single values are read into: numbers, text, lists, maps, and JSON itself.
 
 use super::{Array, Field, Object, Parts, Read, Scalar, Unfit};
+use serde_json::Value;
 use std::borrow::Cow;
 
 /// Any value as its JSON, to be passed on or read later. Empty where there was none.
@@ -13,6 +14,28 @@ impl<'de> Read<'de> for Raw<'de> {
     }
     fn parts(&mut self) -> Parts<'_, 'de> {
         Parts::Raw(self)
+    }
+}
+
+/// Any value, not kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skip;
+
+impl<'de> Read<'de> for Skip {
+    fn expected(&self) -> &'static str {
+        "a value"
+    }
+    fn parts(&mut self) -> Parts<'_, 'de> {
+        Parts::Skip
+    }
+}
+
+impl<'de> Read<'de> for Value {
+    fn expected(&self) -> &'static str {
+        "a value"
+    }
+    fn parts(&mut self) -> Parts<'_, 'de> {
+        Parts::Tree(self)
     }
 }
 
@@ -111,7 +134,7 @@ impl<N, T> Default for Fields<N, T> {
     }
 }
 
-impl<'de, N: From<Cow<'de, str>>, T: Read<'de> + Default> Read<'de> for Fields<N, T> {
+impl<'de, N: From<Cow<'de, str>> + PartialEq<str>, T: Read<'de> + Default> Read<'de> for Fields<N, T> {
     fn expected(&self) -> &'static str {
         "a map"
     }
@@ -120,10 +143,13 @@ impl<'de, N: From<Cow<'de, str>>, T: Read<'de> + Default> Read<'de> for Fields<N
     }
 }
 
-impl<'de, N: From<Cow<'de, str>>, T: Read<'de> + Default> Object<'de> for Fields<N, T> {
+impl<'de, N: From<Cow<'de, str>> + PartialEq<str>, T: Read<'de> + Default> Object<'de> for Fields<N, T> {
     fn field(&mut self, name: &Cow<'de, str>) -> Option<Field<'_, 'de>> {
         self.0.push((name.clone().into(), T::default()));
         let (_, value) = self.0.last_mut()?;
         Some(Field { target: value, required: None })
+    }
+    fn forget(&mut self, name: &str) {
+        self.0.retain(|(known, _)| known != name);
     }
 }

@@ -2,13 +2,25 @@
 
 use super::status::Status;
 
+/// Where a document comes from, which decides how it is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// It was sent as it is.
+    #[default]
+    Body,
+    /// A patch made it out of another one.
+    Patch,
+}
+
 /// A document that was sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Document {
     /// The document as JSON.
     pub json: Vec<u8>,
-    /// Paths of fields that are there more than once, where reading the JSON cannot show it any more.
-    pub duplicates: Vec<String>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What was found to be unknown or repeated in a patch, as sigs.k8s.io/json words it. What is in the document itself is found when it is read.
+    pub findings: Vec<String>,
 }
 
 /// Reads a body.
@@ -16,5 +28,5 @@ pub struct Document {
 /// # Errors
 /// 415 for another kind of body, 400 for what is broken.
 pub fn read(_content_type: Option<&str>, body: Vec<u8>) -> Result<Document, Status> {
-    Ok(Document { json: body, duplicates: Vec::new() })
+    Ok(Document { json: body, ..Document::default() })
 }

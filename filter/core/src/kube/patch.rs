@@ -1,6 +1,6 @@
 //! Patches: JSON Patch (RFC 6902), JSON merge patch (RFC 7386), and apply.
 
-use super::document::Document;
+use super::document::{Document, Origin};
 use super::status::Status;
 
 /// The kinds of patch that are served.
@@ -53,7 +53,8 @@ pub fn patch(
     let broken = |e: serde_json::Error| Status::bad_request(e.to_string());
     let mut object: serde_json::Value = serde_json::from_slice(base).map_err(broken)?;
     merge(&mut object, serde_json::from_slice(&body).map_err(broken)?);
-    Ok(Document { json: serde_json::to_vec(&object).map_err(broken)?, duplicates: Vec::new() })
+    let json = serde_json::to_vec(&object).map_err(broken)?;
+    Ok(Document { json, origin: Origin::Patch, findings: Vec::new() })
 }
 
 fn merge(target: &mut serde_json::Value, patch: serde_json::Value) {

@@ -59,6 +59,7 @@ pub enum CauseType {
     FieldValueInvalid,
     FieldValueNotSupported,
     FieldValueForbidden,
+    FieldValueTooLong,
     NamespaceTerminating,
     FieldManagerConflict,
     ResourceVersionTooLarge,
@@ -88,6 +89,19 @@ impl Cause {
     #[must_use]
     pub fn invalid(field: &str, value: &str, detail: &str) -> Self {
         Self::of(CauseType::FieldValueInvalid, field, format!("Invalid value: {}: {detail}", Quoted(value)))
+    }
+
+    /// `field.Invalid` with `field.OmitValueType`: as [`Cause::invalid`] where the value is not to be shown.
+    #[must_use]
+    pub fn invalid_without_value(field: &str, detail: &str) -> Self {
+        Self::of(CauseType::FieldValueInvalid, field, format!("Invalid value: {detail}"))
+    }
+
+    /// `field.TooLong`: the value has more than `max` bytes.
+    #[must_use]
+    pub fn too_long(field: &str, max: usize) -> Self {
+        let message = format!("Too long: may not be more than {max} bytes");
+        Self::of(CauseType::FieldValueTooLong, field, message)
     }
 
     /// `field.Required`: the value is missing.
@@ -251,6 +265,16 @@ impl Status {
         Self::new(409, Reason::AlreadyExists, message).about(resource, name)
     }
 
+    /// 409 because every name that was made up is taken (`NewGenerateNameConflict`, but without inviting a repeat of a write).
+    #[must_use]
+    pub fn generate_name_conflict(resource: GroupResource<'_>, name: &str) -> Self {
+        let message = format!(
+            "{resource} {} already exists, the server was not able to generate a unique name for the object",
+            Quoted(name)
+        );
+        Self::new(409, Reason::AlreadyExists, message).about(resource, name)
+    }
+
     /// 409 because the object is not in the state that the change assumes.
     #[must_use]
     pub fn conflict(resource: GroupResource<'_>, name: &str, why: &str) -> Self {
@@ -298,6 +322,13 @@ impl Status {
             details.causes = causes;
         }
         status
+    }
+
+    /// 422 for a patch that cannot be carried out. kube-apiserver does not say why; we do.
+    #[must_use]
+    pub fn unprocessable_patch(why: &str) -> Self {
+        let message = format!("the server rejected our request due to an error in our request: {why}");
+        Self::new(422, Reason::Invalid, message).with_details(Details::default())
     }
 
     /// 429. `retry_after_seconds` 0 invites no repeat.
