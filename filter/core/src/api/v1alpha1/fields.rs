@@ -92,7 +92,7 @@ pub const METADATA: &[Field] = &[
     field(
         "metadata.name",
         Optional("made from `generateName`; 422 without either"),
-        Update::Identity("400 unless it is the request's"),
+        Update::Identity("400 unless it is the request's; 400 without it"),
         Always,
     ),
     field("metadata.generateName", Optional("`name` is needed"), Update::Ignored, Never),
@@ -136,7 +136,12 @@ pub const WORKSPACE: &[Field] = &[
     field("spec.ttlMillis", Optional("the template's default"), Changes("set at once", Cleared), WhenSet),
     field("spec.autostartSchedule", Optional("none"), Changes("set at once", Cleared), WhenSet),
     field("spec.automaticUpdates", Optional("`never`"), Changes("set at once", Kept), Always),
-    field("spec.dormant", Optional("false; true is 422"), Changes("set at once", Kept), Always),
+    field(
+        "spec.dormant",
+        Optional("false; true is 422"),
+        Changes("set at once; true is 422 unless `running` is false", Kept),
+        Always,
+    ),
     field(
         "spec.parameters",
         Optional("the preset's values, else the template's defaults"),
@@ -163,7 +168,7 @@ pub const TEMPLATE: &[Field] = &[
     field(
         "spec.variables",
         Optional("the defaults in the files"),
-        Changes("handed to the new version; alone it changes nothing, with a warning", Kept),
+        Changes("handed to a new version; alone it makes none, with a warning", Kept),
         Never,
     ),
     field("spec.variables[].name", Required, Update::Identity("says which variable"), Never),

@@ -63,7 +63,8 @@ pub struct CoderTemplateSpec<'a> {
         schemars(with = "std::collections::BTreeMap<String, String>", extend("x-kubernetes-map-type" = "granular"))
     )]
     pub tags: Option<StringMap<'a>>,
-    /// Values of the template's variables. Write-only: they are handed to Coder together with files and never shown. Changing them
+    /// Values of the template's variables. Write-only: they are handed to Coder with a new version, which takes over the values
+    /// of those that are left out, and never shown. Changing them
     /// alone cannot be told from not changing them: it makes no new version, and a warning says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(

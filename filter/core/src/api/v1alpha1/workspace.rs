@@ -33,7 +33,7 @@ pub struct CoderWorkspaceSpec<'a> {
     pub organization: Cow<'a, str>,
     /// Name of the template, in the same organization, that the workspace is made from. Immutable.
     pub template_name: Cow<'a, str>,
-    /// Id of the version of the template that the latest build used. A new workspace takes this version; without it, the
+    /// Id of the version of the template that the latest build used: a UUID. A new workspace takes this version; without it, the
     /// template's active one. Changing it makes a build with that version, in the direction that `running` asks for, so that a
     /// stopped workspace stays stopped. Left out of an update, the version stays.
     #[serde(rename = "templateVersionID", skip_serializing_if = "Option::is_none")]
@@ -51,7 +51,7 @@ pub struct CoderWorkspaceSpec<'a> {
     /// update, clears it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttl_millis: Option<i64>,
-    /// When the workspace starts by itself: five cron fields after a time zone, such as
+    /// When the workspace starts by itself: five cron fields, after a time zone or in UTC, such as
     /// `CRON_TZ=Europe/Berlin 30 9 * * 1-5`. Day of month and month must be `*`. null, or leaving it out of an update, clears it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autostart_schedule: Option<Cow<'a, str>>,
@@ -60,12 +60,12 @@ pub struct CoderWorkspaceSpec<'a> {
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["always", "never"])))]
     pub automatic_updates: Cow<'a, str>,
     /// Whether the workspace is dormant: stopped, locked, and perhaps deleted some time later, as its template says. A new
-    /// workspace must not be. Left out of an update, it stays.
+    /// workspace must not be, nor one that shall run: set `running` to false as well. Left out of an update, it stays.
     pub dormant: bool,
     /// Values of the template's parameters, sorted by name. A new workspace takes the preset's values and the template's
     /// defaults for those that it does not name. Changing values makes one build, in the direction that `running` asks for; parameters
     /// that a change does not name keep their values. Names that the template version does not have, names given twice and
-    /// values that it does not allow are errors. Shown when one workspace is read and left out of lists and watches.
+    /// values that it does not allow are errors, and so is another value for one that the template does not let change. Shown when one workspace is read and left out of lists and watches.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "schema",
