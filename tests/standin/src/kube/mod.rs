@@ -6,6 +6,7 @@ mod discovery;
 mod form;
 mod impersonation;
 mod kinds;
+mod namespaces;
 mod objects;
 mod openapi;
 mod protobuf;

@@ -14,13 +14,13 @@ use super::form::Form;
 use super::kinds::{GROUPS, KINDS, Kind};
 use super::request::Resource;
 use super::status::Status;
-use super::{json_answer, protobuf, table, watch};
+use super::{json_answer, namespaces, protobuf, table, watch};
 use crate::clock::Instant;
 use crate::config::Pod;
 use crate::query::{pairs, value};
 
 /// Largest request body, as kube-apiserver's.
-const BODY_LIMIT: usize = 3 << 20;
+pub(super) const BODY_LIMIT: usize = 3 << 20;
 
 /// Resource, namespace, name.
 type Key = (&'static str, String, String);
@@ -100,23 +100,46 @@ impl Store {
 
     fn remove(&self, key: &Key, dry_run: bool) -> Option<Value> {
         let mut inner = self.lock();
-        let mut object = inner.objects.get(key)?.clone();
         if dry_run {
+            return inner.objects.get(key).cloned();
+        }
+        let mut object = inner.objects.remove(key)?;
+        inner.version += 1;
+        object["metadata"]["resourceVersion"] = json!(inner.version.to_string());
+        let _ = self.changes.send(Change { kind: "DELETED", resource: key.0, object: object.clone() });
+        Some(object)
+    }
+
+    /// A namespace.
+    pub(super) fn namespace(&self, name: &str) -> Option<Value> {
+        self.lock().objects.get(&namespace_key(name)).cloned()
+    }
+
+    /// Changes a namespace, unless that is only tried; a change that changes nothing is none.
+    pub(super) fn change_namespace(
+        &self,
+        name: &str,
+        dry_run: bool,
+        change: impl FnOnce(&mut Value),
+    ) -> Option<Value> {
+        let key = namespace_key(name);
+        let mut inner = self.lock();
+        let mut object = inner.objects.get(&key)?.clone();
+        change(&mut object);
+        if dry_run || inner.objects.get(&key) == Some(&object) {
             return Some(object);
         }
-        let within = |held: &Key| held == key || (key.0 == "namespaces" && held.1 == key.2);
-        let gone: Vec<Key> = inner.objects.keys().filter(|held| within(held)).cloned().collect();
-        for held in gone {
-            inner.version += 1;
-            if let Some(mut gone) = inner.objects.remove(&held) {
-                gone["metadata"]["resourceVersion"] = json!(inner.version.to_string());
-                if held == *key {
-                    object = gone.clone();
-                }
-                let _ = self.changes.send(Change { kind: "DELETED", resource: held.0, object: gone });
-            }
-        }
+        inner.version += 1;
+        object["metadata"]["resourceVersion"] = json!(inner.version.to_string());
+        inner.objects.insert(key, object.clone());
+        let _ =
+            self.changes.send(Change { kind: "MODIFIED", resource: "namespaces", object: object.clone() });
         Some(object)
+    }
+
+    /// Removes a namespace and nothing that is in it.
+    pub(super) fn remove_namespace(&self, name: &str) {
+        self.remove(&namespace_key(name), false);
     }
 
     /// What a list selects, its version, and the changes from there on.
@@ -127,6 +150,10 @@ impl Store {
         });
         (objects.map(|(_, object)| object.clone()).collect(), inner.version, self.changes.subscribe())
     }
+}
+
+fn namespace_key(name: &str) -> Key {
+    ("namespaces", String::new(), name.into())
 }
 
 /// What a list or watch selects.
@@ -177,7 +204,16 @@ pub(crate) async fn serve(
     let known =
         resource.version == "v1" && (resource.group.is_empty() || GROUPS.contains(&resource.group.as_str()));
     let absent = || if known { Status::no_such_resource() } else { Status::page_not_found() };
-    let kind = kind.filter(|_| resource.subresource.is_empty()).ok_or_else(absent)?;
+    let kind = kind.ok_or_else(absent)?;
+    if kind.resource == "namespaces" && resource.subresource == "finalize" {
+        return match verb {
+            "update" => namespaces::finalize(store, &resource.name, request).await,
+            _ => Err(Status::method_not_allowed()),
+        };
+    }
+    if !resource.subresource.is_empty() {
+        return Err(absent());
+    }
     let query = pairs(request.uri().query());
     let dry_run = value(&query, "dryRun") == Some("All");
     let form = Form::of(request.headers());
@@ -205,14 +241,14 @@ pub(crate) async fn serve(
                 ));
             }
             let named = Resource { name: name.into(), ..resource.clone() };
-            if kind.namespaced
-                && !store.lock().objects.contains_key(&("namespaces", String::new(), key.1.clone()))
-            {
-                let namespace = super::status::Subject { group: "", resource: "namespaces", name: &key.1 };
-                return Err(Status::not_found(namespace));
+            if kind.namespaced {
+                namespaces::admit(store, &named)?;
             }
             if store.lock().objects.contains_key(&(key.0, key.1.clone(), named.name.clone())) {
-                return Err(Status::already_exists(named.subject()));
+                return Err(match kind.resource {
+                    "namespaces" => namespaces::already_exists(store, &named.name),
+                    _ => Status::already_exists(named.subject()),
+                });
             }
             let object = store.insert(kind, &key.1, object, dry_run);
             Ok(json_answer(StatusCode::CREATED, &form.object(kind, object, true)))
@@ -221,6 +257,9 @@ pub(crate) async fn serve(
             let body = body(request).await?;
             let options: Value = serde_json::from_slice(&body).unwrap_or_default();
             let dry_run = dry_run || options["dryRun"] == json!(["All"]);
+            if kind.resource == "namespaces" {
+                return namespaces::delete(store, &resource.name, dry_run);
+            }
             let object = store.remove(&key, dry_run).ok_or_else(|| Status::not_found(resource.subject()))?;
             let details =
                 json!({"name": resource.name, "kind": kind.resource, "uid": object["metadata"]["uid"]});

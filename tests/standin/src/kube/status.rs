@@ -61,6 +61,20 @@ impl Status {
         Self::new(StatusCode::FORBIDDEN, "Forbidden", message, Some(subject.details()))
     }
 
+    /// The same with a cause.
+    pub(crate) fn cause(mut self, reason: &str, message: &str, field: &str) -> Self {
+        if let Some(details) = &mut self.details {
+            details["causes"] = json!([{"reason": reason, "message": message, "field": field}]);
+        }
+        self
+    }
+
+    /// The same with something said first.
+    pub(crate) fn prefixed(mut self, prefix: &str) -> Self {
+        self.message.insert_str(0, prefix);
+        self
+    }
+
     /// Access to a path is refused.
     pub(crate) fn forbidden_path(why: &str) -> Self {
         Self::new(StatusCode::FORBIDDEN, "Forbidden", format!("forbidden: {why}"), Some(json!({})))
@@ -96,9 +110,9 @@ impl Status {
     pub(crate) fn invalid(group: &str, kind: &str, field: &str, reason: &str, why: &str) -> Self {
         let qualified = if group.is_empty() { kind.into() } else { format!("{kind}.{group}") };
         let message = format!("{qualified} \"\" is invalid: {field}: {why}");
-        let mut details = Subject { group, resource: kind, name: "" }.details();
-        details["causes"] = json!([{"reason": reason, "message": why, "field": field}]);
+        let details = Subject { group, resource: kind, name: "" }.details();
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message, Some(details))
+            .cause(reason, why, field)
     }
 
     /// A resource that a group we have does not have.

@@ -64,6 +64,63 @@ async fn a_write_can_take_effect_and_lose_its_answer() {
 }
 
 #[tokio::test]
+async fn every_kind_hits_a_write_before_or_after_its_effect() {
+    let lab = Lab::seeded().await;
+    let organization = lab.get("/organizations/coder").await.json()["id"].clone();
+    // Kind, `after`, whether the user is there afterwards, the answer's code.
+    let table = [
+        ("status", None, false, Some(503)),
+        ("status", Some(true), true, Some(503)),
+        ("delay", None, true, Some(201)),
+        ("delay", Some(true), true, Some(201)),
+        ("reset", None, false, None),
+        ("reset", Some(true), true, None),
+        ("truncate", None, true, None),
+        ("truncate", Some(false), false, None),
+        ("garbage", None, true, Some(201)),
+        ("garbage", Some(false), false, Some(200)),
+        ("hang", None, false, None),
+        ("hang", Some(true), true, None),
+    ];
+    for (number, (kind, after, effect, status)) in table.into_iter().enumerate() {
+        let mut fault = json!({
+            "side": "coder", "method": "POST", "path": "/api/*/users", "count": 1, "kind": kind, "delay": 5, "status": 503,
+        });
+        if let Some(after) = after {
+            fault["after"] = json!(after);
+        }
+        plan(&lab, fault).await;
+        let name = format!("u{number}");
+        let user = json!({
+            "email": format!("{name}@example.com"),
+            "username": name,
+            "password": "SomeSecurePassword!1",
+            "organization_ids": [organization],
+        });
+        let user = Bytes::from(user.to_string());
+        let ask = lab.try_call("POST", "/api/v2/users", Some("application/json"), user);
+        let answer = tokio::time::timeout(Duration::from_secs(2), ask).await;
+        let answered = answer.ok().and_then(Result::ok).map(|answer| answer.status);
+        let there = lab.get(&format!("/users/{name}")).await.status == 200;
+        assert_eq!((answered, there), (status, effect), "{kind}, after: {after:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_waits_for_its_turn_and_its_caller() {
+    let lab = Lab::seeded().await;
+    plan(&lab, json!({"side": "coder", "path": "/api/v2/workspaces", "skip": 2, "count": 1, "kind": "status", "status": 500}))
+        .await;
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push(lab.get("/workspaces").await.status);
+    }
+    assert_eq!(statuses, [200, 200, 500, 200]);
+    plan(&lab, json!({"side": "coder", "user_agent": "(somebody)", "kind": "status", "status": 500})).await;
+    assert_eq!(lab.get("/workspaces").await.status, 200);
+}
+
+#[tokio::test]
 async fn kube_apiserver_misbehaves_too() {
     let lab = Lab::start().await;
     plan(&lab, json!({"side": "kube", "path": "/version", "kind": "status", "status": 503, "body": "{}"}))
@@ -93,8 +150,14 @@ async fn what_was_asked_is_remembered() {
     assert_eq!(
         seen,
         json!([
-            {"side": "coder", "method": "GET", "path": "/api/v2/workspaces?q=owner:alice", "status": 200},
-            {"side": "kube", "method": "GET", "path": "/healthz", "status": 200},
+            {
+                "side": "coder", "method": "GET", "path": "/api/v2/workspaces?q=owner:alice",
+                "received": 0, "status": 200, "sent": 28,
+            },
+            {"side": "kube", "method": "GET", "path": "/healthz", "received": 0, "status": 200, "sent": 2},
         ])
     );
+    lab.send("PUT", "/workspaces/x/ttl", json!({"ttl_ms": null})).await;
+    let last = ask("").await[2].clone();
+    assert_eq!((&last["method"], &last["received"]), (&json!("PUT"), &json!(15)));
 }

@@ -177,7 +177,7 @@ async fn a_watch_streams_and_ends_when_it_should() {
         format!("{} {name}", event["type"].as_str().unwrap())
     };
     let events: Vec<String> = events.iter().map(event).collect();
-    assert_eq!(events, ["ADDED coder", "ADDED default", "BOOKMARK ", "ADDED new", "DELETED new"]);
+    assert_eq!(events, ["ADDED coder", "ADDED default", "BOOKMARK ", "ADDED new", "MODIFIED new"]);
 }
 
 #[tokio::test]
@@ -196,4 +196,40 @@ async fn bodies_have_a_limit_and_upgrades_an_echo() {
     let mut echo = [0; 5];
     stream.read_exact(&mut echo).await.unwrap();
     assert_eq!(&echo, b"hello");
+}
+
+#[tokio::test]
+async fn a_deleted_namespace_terminates_until_it_is_finalized() {
+    let lab = Lab::start().await;
+    let ask = async |method: &str, path: &str, body: Value| {
+        let answer = lab.kube(ADMIN, method, &format!("/api/v1/namespaces{path}"), &[], body).await;
+        (answer.status, answer.json())
+    };
+    let namespace = json!({"metadata": {"name": "brief"}});
+    assert_eq!(ask("POST", "", namespace.clone()).await.1["status"]["phase"], "Active");
+    assert_eq!(ask("POST", "/brief/configmaps", json!({"metadata": {"name": "kept"}})).await.0, 201);
+    for _ in 0..2 {
+        let (status, terminating) = ask("DELETE", "/brief", Value::Null).await;
+        assert_eq!((status, &terminating["status"]["phase"]), (200, &json!("Terminating")));
+        assert!(terminating["metadata"]["deletionTimestamp"].is_string());
+    }
+    assert_eq!(ask("GET", "/brief", Value::Null).await.1["spec"], json!({"finalizers": ["kubernetes"]}));
+    let (status, refused) =
+        ask("POST", "/brief/configmaps?dryRun=All", json!({"metadata": {"name": "x"}})).await;
+    assert_eq!(status, 403);
+    let why = "configmaps \"x\" is forbidden: unable to create new content in namespace brief because it is being terminated";
+    assert_eq!(refused["message"], why);
+    let cause = json!({
+        "reason": "NamespaceTerminating",
+        "message": "namespace brief is being terminated",
+        "field": "metadata.namespace",
+    });
+    assert_eq!(refused["details"]["causes"], json!([cause]));
+    let again = ask("POST", "", namespace.clone()).await.1;
+    assert_eq!(again["message"], "object is being deleted: namespaces \"brief\" already exists");
+    assert_eq!(ask("PUT", "/brief/finalize", namespace.clone()).await.1["spec"], json!({}));
+    assert_eq!(ask("GET", "/brief", Value::Null).await.0, 404);
+    assert_eq!(ask("POST", "", namespace).await.0, 201);
+    assert_eq!(ask("GET", "/brief/configmaps/kept", Value::Null).await.0, 200);
+    assert_eq!(ask("DELETE", "/default", Value::Null).await.0, 403);
 }
