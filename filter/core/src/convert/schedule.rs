@@ -7,7 +7,7 @@
 ///
 /// # Errors
 /// A sentence without its subject.
-pub fn check(schedule: &str) -> Result<(), String> {
+pub(super) fn check(schedule: &str) -> Result<(), String> {
     if schedule.contains(|c: char| c.is_control() || (c.is_whitespace() && c != ' ')) {
         return Err("must be one line with spaces between its fields".to_owned());
     }

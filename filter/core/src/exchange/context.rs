@@ -2,7 +2,7 @@
 
 use super::Exchange;
 use super::filter::Filter;
-use super::port::{Answer, Call, Lost, Pending, Port};
+use super::port::{Answer, Call, Lost, Outcome, Pending, Port};
 use super::reply::Reply;
 use crate::coder::errors::{CoderError, Failure, Intent};
 use crate::coder::requests::Request as CoderRequest;
@@ -110,7 +110,12 @@ fn user_agent(user: &str) -> String {
 /// Waits for a call to Coder: a 2xx is an answer, and for a write also 304, which says that it is so already; all else is an error by what the
 /// call was meant to do.
 pub(super) async fn settled(intent: Intent, pending: Pending<'_>) -> Result<Answer, CoderError> {
-    match pending.await {
+    judged(intent, pending.await)
+}
+
+/// As [`settled`], when it is known what became of the call.
+pub(super) fn judged(intent: Intent, outcome: Outcome) -> Result<Answer, CoderError> {
+    match outcome {
         Ok(answer) if (200..300).contains(&answer.status) => Ok(answer),
         Ok(answer) if answer.status == 304 && !intent.is_read() => Ok(answer),
         Ok(answer) => {

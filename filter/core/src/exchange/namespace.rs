@@ -6,7 +6,7 @@ use super::context::Cx;
 use crate::json::{self, object};
 use crate::kube::percent;
 use crate::kube::quote::Quoted;
-use crate::kube::status::Status;
+use crate::kube::status::{Cause, CauseType, GroupResource, Status};
 use crate::time::Timestamp;
 
 /// Where a namespace is in its life.
@@ -55,6 +55,20 @@ pub(super) async fn phase(cx: &Cx, caller: &Caller, namespace: &str) -> Result<P
         403 | 404 => Ok(Phase::Active),
         _ => Err(unreadable()),
     }
+}
+
+/// 403 for what would be made in a namespace that is being deleted, as the NamespaceLifecycle admission plugin says it.
+pub(super) fn terminating(namespace: &str, resource: GroupResource<'_>, name: &str) -> Status {
+    let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+    let mut status = Status::forbidden(resource, name, &why);
+    if let Some(details) = &mut status.details {
+        details.causes.push(Cause {
+            cause_type: Some(CauseType::NamespaceTerminating),
+            message: format!("namespace {namespace} is being terminated"),
+            field: "metadata.namespace".to_owned(),
+        });
+    }
+    status
 }
 
 /// As [`phase`], a few seconds old at most: good enough for what only reads.

@@ -6,7 +6,7 @@ mod faults;
 mod lists;
 mod reads;
 
-use super::{Answer, Call, Filter, Lost, Outcome, Reply, Request, Step, Verdict};
+use super::{Answer, Call, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict};
 use crate::config::Config;
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -17,8 +17,8 @@ pub(super) const NOW: i64 = 1_795_255_200_000;
 
 const API: &str = "/apis/aggregation.coder.com/v1alpha1";
 
-/// Answers a call to Coder: its path, then how often Coder has been called before.
-type Coder = Box<dyn Fn(&str, usize) -> Outcome>;
+/// Answers a call to Coder, and is told how often Coder has been called before.
+type Coder = Box<dyn Fn(&Call, usize) -> Outcome>;
 
 /// A filter and the world that it calls.
 pub(super) struct World {
@@ -48,11 +48,17 @@ impl World {
         let filter = Filter::new(Config::parse(config.as_bytes()).unwrap());
         Self {
             filter,
-            coder: Box::new(coder),
+            coder: Box::new(move |call, before| coder(&call.path, before)),
             kube: Box::new(|call| allow(call, true)),
             calls: RefCell::default(),
             now: NOW,
         }
+    }
+
+    /// Everybody may do everything; what Coder is and does is up to this, which may keep state.
+    pub(super) fn stateful(coder: impl Fn(&Call) -> Outcome + 'static) -> Self {
+        let world = Self::new(|_, _| panic!("never asked"));
+        Self { coder: Box::new(move |call, _| coder(call)), ..world }
     }
 
     /// The same with another kube-apiserver.
@@ -82,22 +88,49 @@ impl World {
         let Verdict::Serve(mut exchange) = self.filter.receive(request, self.now, 0) else {
             panic!("it was forwarded")
         };
-        let mut steps = vec![exchange.body(body, true, self.now)];
+        let first = exchange.body(body, true, self.now);
+        self.drive(&mut exchange, first, self.now).expect("the exchange waits for nothing")
+    }
+
+    /// Drives the work that goes on after its requests were answered, sleeps included. Returns what it has to say, in the order in which it
+    /// began, and the moment of its end.
+    pub(super) fn background(&self) -> Vec<(Reply, i64)> {
+        let mut said = Vec::new();
+        let mut begun: std::collections::VecDeque<_> = self.filter.take_background().into();
+        while let Some(mut exchange) = begun.pop_front() {
+            let mut now = self.now;
+            let mut step = exchange.advance();
+            let reply = loop {
+                if let Some(reply) = self.drive(&mut exchange, step, now) {
+                    break reply;
+                }
+                now = exchange.wakes_at().expect("it waits for nothing");
+                step = exchange.wake(now);
+            };
+            said.push((reply, now));
+            begun.extend(self.filter.take_background());
+        }
+        said
+    }
+
+    /// Answers calls until there is a reply, or nothing but time to wait for.
+    fn drive(&self, exchange: &mut Exchange, first: Step, now: i64) -> Option<Reply> {
+        let mut steps = vec![first];
         loop {
-            match steps.pop().expect("the exchange waits for nothing") {
-                Step::Reply(reply) => return reply,
+            match steps.pop()? {
+                Step::Reply(reply) => return Some(reply),
                 Step::Wait => {}
                 Step::Call(calls) => {
                     for (id, call) in calls {
                         let before = self.to("coder").len();
                         self.calls.borrow_mut().push(call.clone());
                         let outcome = match call.cluster.starts_with("coder") {
-                            true => (self.coder)(&call.path, before),
+                            true => (self.coder)(&call, before),
                             false => (self.kube)(&call),
                         };
-                        let step = exchange.resume(id, outcome, self.now);
+                        let step = exchange.resume(id, outcome, now);
                         if let Step::Reply(reply) = step {
-                            return reply;
+                            return Some(reply);
                         }
                         steps.insert(0, step);
                     }
@@ -109,6 +142,16 @@ impl World {
     /// What becomes of a request.
     pub(super) fn verdict(&self, request: Request) -> Verdict {
         self.filter.receive(request, self.now, 0)
+    }
+
+    /// Calls to Coder that are no `GET`: method, path and body. Evaluating parameters changes nothing and is left out.
+    pub(super) fn writes(&self) -> Vec<String> {
+        let calls = self.calls.borrow();
+        let coder = calls.iter().filter(|call| call.cluster.starts_with("coder") && call.method != "GET");
+        coder
+            .filter(|call| !call.path.ends_with("/evaluate"))
+            .map(|call| format!("{} {} {}", call.method, call.path, String::from_utf8_lossy(&call.body)))
+            .collect()
     }
 
     /// Paths of the calls to clusters that begin so.

@@ -1,13 +1,139 @@
-//! `create` of `coderworkspaces`.
+//! `create` of `coderworkspaces`: everything is checked, then one call makes the workspace and queues its start.
 
-use crate::api::v1alpha1::WORKSPACES;
+use super::builds::{Now, seen};
+use super::plan::{Plan, plan};
+use super::{KIND, failed, later, refused, shown};
+use crate::api::v1alpha1::{CoderWorkspaceManifest, WORKSPACES};
+use crate::coder::errors::{Class, CoderError, Failure, Intent};
+use crate::coder::requests;
+use crate::coder::{self, Text, Workspace};
+use crate::convert::workspace_check;
 use crate::exchange::authorize::Refusal;
+use crate::exchange::context::settled;
+use crate::exchange::port::Answer;
 use crate::exchange::reply::Reply;
 use crate::exchange::write::Write;
-use crate::kube::status::Status;
+use crate::kube::document;
+use crate::kube::manifest::Manifest;
+use crate::kube::quote::Quoted;
+use crate::kube::status::{Cause, Status};
+use crate::kube::write_options::WriteOptions;
+use crate::names::{self, WorkspaceName};
+use crate::time::Timestamp;
 
-/// Not served yet.
+/// Makes the workspace that is sent. 201 and the object.
 pub(in crate::exchange) async fn create(write: Write<'_>) -> Result<Reply, Refusal> {
-    let _ = (write.body().await?, write.options()?);
-    Err(Status::method_not_supported(WORKSPACES, "create").into())
+    let options = write.options()?;
+    let body = write.body().await?;
+    let document = document::read(write.content_type().as_deref(), body)?;
+    let manifest: Manifest<CoderWorkspaceManifest> = write.manifest(&document, KIND, &options)?;
+    make(write, &options, &manifest).await
+}
+
+/// As [`create`], from a manifest that was read; an apply that finds nothing comes here, too.
+pub(super) async fn make(
+    write: Write<'_>,
+    options: &WriteOptions,
+    manifest: &Manifest<CoderWorkspaceManifest>,
+) -> Result<Reply, Refusal> {
+    let Write { cx, plane, .. } = write;
+    let (full_name, spec) = (manifest.metadata.name.as_str(), &manifest.spec);
+    let mut causes = Vec::new();
+    let name = match WorkspaceName::parse(full_name) {
+        Ok(name) => {
+            causes.extend(workspace_check::check_new(&name, spec));
+            Some(name)
+        }
+        Err(why) => {
+            causes.push(Cause::invalid("metadata.name", full_name, &why.to_string()));
+            None
+        }
+    };
+    causes.extend(workspace_check::check(spec));
+    let name = match name {
+        Some(name) if causes.is_empty() => name,
+        _ => return Err(refused(full_name, causes).into()),
+    };
+    let taken = options.dry_run.then(|| cx.send_to_coder(plane, requests::workspace_by_name(&name)));
+    let plan = plan(write, &name, spec).await?;
+    if let Some(taken) = taken {
+        match settled(Intent::ReadByUser, taken).await {
+            Ok(answer) => return Err(taken_by(&answer, full_name).into()),
+            Err(e) if e.class == Class::NotFound => {}
+            Err(e) => return Err(failed(&e, &plane.namespace, full_name).into()),
+        }
+        let user = cx.user.borrow().clone();
+        let reply = plan.show(&name.workspace, &user, Timestamp::from_millis(cx.now()), |workspace| {
+            shown::warn_not_kept(cx, plane, &manifest.metadata, workspace);
+            shown::reply(cx, plane, 201, workspace, Some(&plan.values), write.accepted)
+        })?;
+        return Ok(reply);
+    }
+    let answer = cx.coder(plane, Intent::Create, requests::create_workspace(&name.user, &plan.request)).await;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(e) if e.class == Class::AlreadyExists => return Err(conflict(write, &name, &e).await.into()),
+        Err(e) => return Err(failed(&e, &plane.namespace, full_name).into()),
+    };
+    Ok(made(write, &plan, manifest, &answer).await?)
+}
+
+/// What there is under a name that is taken.
+fn taken_by(answer: &Answer, full_name: &str) -> Status {
+    let other = coder::parse::<Workspace<'_>>(&answer.body).ok();
+    let other = other.as_ref().and_then(|w| names::join(&[&w.organization_name, &w.owner_name, &w.name]));
+    match other {
+        Some(other) if other != full_name => {
+            let why = format!(
+                "its owner has {} already, and Coder has every name only once for each owner, whatever the organization",
+                Quoted(&other)
+            );
+            Status::conflict(WORKSPACES, full_name, &why)
+        }
+        _ => Status::already_exists(WORKSPACES, full_name),
+    }
+}
+
+/// Coder says that the name is taken: by whom?
+async fn conflict(write: Write<'_>, name: &WorkspaceName, e: &CoderError) -> Status {
+    let full_name = name.to_string();
+    match write.cx.coder(write.plane, Intent::ReadByUser, requests::workspace_by_name(name)).await {
+        Ok(answer) => taken_by(&answer, &full_name),
+        // It has gone again, or cannot be seen.
+        Err(_) => Status::conflict(WORKSPACES, &full_name, &e.text()),
+    }
+}
+
+/// The workspace is there: answers with it, and sees to what Coder cannot do at once.
+async fn made(
+    write: Write<'_>,
+    plan: &Plan,
+    manifest: &Manifest<CoderWorkspaceManifest>,
+    answer: &Answer,
+) -> Result<Reply, Status> {
+    let Write { cx, plane, accepted, .. } = write;
+    let full_name = manifest.metadata.name.as_str();
+    let mut workspace: Workspace<'_> = coder::parse(&answer.body).map_err(|_| {
+        failed(&CoderError::new(Intent::Create, Failure::Garbage), &plane.namespace, full_name)
+    })?;
+    if manifest.spec.running == Some(false) {
+        later::stop(cx, plane, &workspace.id, &workspace.latest_build.id);
+    }
+    // A get shows more than the answer to the create does. What cannot be read now is known well enough.
+    let again = cx.send_to_coder(plane, requests::workspace(&workspace.id));
+    let whole = shown::is_whole(accepted);
+    let values = match whole {
+        true => Some(shown::parameters(cx, plane, full_name, &workspace.latest_build.id).await),
+        false => None,
+    };
+    let values = values.map(|values| values.unwrap_or_else(|_| plan.values.clone()));
+    let again = match seen(again).await {
+        Now::There(answer) => Some(answer),
+        Now::Gone | Now::Unknown => None,
+    };
+    let seen = again.as_ref().and_then(|answer| coder::parse::<Workspace<'_>>(&answer.body).ok());
+    workspace.latest_build.template_version_name = Text::from(plan.version_name.as_str());
+    let seen = seen.as_ref().unwrap_or(&workspace);
+    shown::warn_not_kept(cx, plane, &manifest.metadata, seen);
+    shown::reply(cx, plane, 201, seen, values.as_ref(), accepted)
 }

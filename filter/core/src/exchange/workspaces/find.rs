@@ -1,22 +1,29 @@
 //! One workspace by its name: how `get` and the subresources begin.
 
-use super::subject;
+use super::failed;
 use crate::api::v1alpha1::WORKSPACES;
 use crate::coder::errors::{CoderError, Failure, Intent};
 use crate::coder::{self, Workspace, requests};
 use crate::config::ControlPlane;
-use crate::convert::errors;
-use crate::exchange::context::Cx;
-use crate::exchange::port::Answer;
+use crate::exchange::context::{Cx, settled};
+use crate::exchange::port::{Answer, Pending};
 use crate::kube::status::Status;
 use crate::names::{self, WorkspaceName};
 
 /// Asks Coder for the workspace of that name. What Coder finds by an alias, an id or another spelling is not it.
 pub(super) async fn find(cx: &Cx, plane: &ControlPlane, name: &str) -> Result<Answer, Status> {
+    found(ask(cx, plane, name)?, plane, name).await
+}
+
+/// The first half of [`find`]: it is asked for.
+pub(super) fn ask<'a>(cx: &'a Cx, plane: &ControlPlane, name: &str) -> Result<Pending<'a>, Status> {
     let parsed = WorkspaceName::parse(name).map_err(|_| Status::not_found(WORKSPACES, name))?;
-    cx.coder(plane, Intent::ReadByUser, requests::workspace_by_name(&parsed))
-        .await
-        .map_err(|e| errors::status(&e, subject(&plane.namespace, name)))
+    Ok(cx.send_to_coder(plane, requests::workspace_by_name(&parsed)))
+}
+
+/// The second half: the answer is waited for.
+pub(super) async fn found(pending: Pending<'_>, plane: &ControlPlane, name: &str) -> Result<Answer, Status> {
+    settled(Intent::ReadByUser, pending).await.map_err(|e| failed(&e, &plane.namespace, name))
 }
 
 /// Reads Coder's answer to [`find`].
@@ -33,5 +40,5 @@ pub(super) fn read<'a>(
 
 /// Coder answered something that is not what it answers.
 pub(super) fn garbage(intent: Intent, namespace: &str, name: &str) -> Status {
-    errors::status(&CoderError::new(intent, Failure::Garbage), subject(namespace, name))
+    failed(&CoderError::new(intent, Failure::Garbage), namespace, name)
 }

@@ -1,13 +1,107 @@
-//! `update` of `coderworkspaces`.
+//! `update` and `patch` of `coderworkspaces`: the object is read, what should be is compared with it, and the difference is made.
 
-use crate::api::v1alpha1::WORKSPACES;
+use super::find::{find, read};
+use super::reach::Wish;
+use super::{KIND, create, shown};
+use crate::api::v1alpha1::{CoderWorkspaceManifest, WORKSPACES};
 use crate::exchange::authorize::Refusal;
+use crate::exchange::precondition::Precondition;
 use crate::exchange::reply::Reply;
 use crate::exchange::write::Write;
+use crate::kube::document::{self, Document};
+use crate::kube::manifest::Manifest;
+use crate::kube::negotiation::Form;
+use crate::kube::patch::{self, Merge, PatchType};
+use crate::kube::request_info::Verb;
 use crate::kube::status::Status;
+use crate::kube::write_options::WriteOptions;
 
-/// Not served yet.
+/// How an apply merges what is no plain object.
+const RULES: &[(&str, Merge)] = &[("spec.parameters", Merge::ByKey("name"))];
+
+/// What was sent.
+enum Sent {
+    /// The object as it should be.
+    Whole(Document),
+    /// What should change about it.
+    Patch(PatchType, Vec<u8>),
+}
+
+/// Makes the workspace as it should be. 200 and the object, and 201 where an apply made it.
 pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refusal> {
-    let _ = (write.body().await?, write.options()?);
-    Err(Status::method_not_supported(WORKSPACES, "update").into())
+    let Write { cx, plane, name, accepted, .. } = write;
+    let options = write.options()?;
+    let content_type = write.content_type();
+    let sent = match write.info.verb {
+        Verb::Patch => {
+            let patch_type = PatchType::of(content_type.as_deref())?;
+            Sent::Patch(patch_type, write.body().await?)
+        }
+        _ => Sent::Whole(document::read(content_type.as_deref(), write.body().await?)?),
+    };
+    // What can be said without Coder is said first.
+    if let Sent::Whole(document) = &sent {
+        checked(write, document, &options)?;
+    }
+    let answer = match (find(cx, plane, name).await, &sent) {
+        (Err(absent), Sent::Patch(PatchType::Apply, _)) if absent.code == 404 => None,
+        (found, _) => Some(found?),
+    };
+    let Some(answer) = answer else {
+        let Sent::Patch(patch_type, body) = sent else {
+            return Err(Status::not_found(WORKSPACES, name).into());
+        };
+        write.authorize_also(Verb::Create).await?;
+        let document = patch::patch(patch_type, body, b"{}", RULES)?;
+        let manifest: Manifest<CoderWorkspaceManifest> = write.manifest(&document, KIND, &options)?;
+        precondition(&manifest).check_absent(WORKSPACES, name)?;
+        return create::make(write, &options, &manifest).await;
+    };
+    let workspace = read(&answer, plane, name)?;
+    let parameters = shown::parameters(cx, plane, name, &workspace.latest_build.id).await?;
+    let (document, pinned) = match sent {
+        Sent::Whole(document) => (document, true),
+        Sent::Patch(patch_type, body) => {
+            let base = shown::json(cx, plane, Form::Object, &workspace, Some(&parameters))?;
+            (patch::patch(patch_type, body, &base, RULES)?, false)
+        }
+    };
+    let manifest = checked(write, &document, &options)?;
+    let version = shown::version(plane, &workspace)?;
+    precondition(&manifest).check(WORKSPACES, name, &workspace.id, version)?;
+    if manifest.spec.template_version_preset.is_some() {
+        cx.warn("spec.templateVersionPreset is only read when a workspace is created");
+    }
+    let wish = Wish {
+        cx,
+        plane,
+        name,
+        current: &workspace,
+        parameters: &parameters,
+        spec: &manifest.spec,
+        pinned,
+        dry_run: options.dry_run,
+    };
+    let reached = wish.reach().await?;
+    let reply = wish.show(&reached, shown::is_whole(accepted), |workspace, parameters| {
+        shown::warn_not_kept(cx, plane, &manifest.metadata, workspace);
+        shown::reply(cx, plane, 200, workspace, parameters, accepted)
+    });
+    Ok(reply.await?)
+}
+
+/// The manifest, when nothing is wrong with it by itself.
+fn checked(
+    write: Write<'_>,
+    document: &Document,
+    options: &WriteOptions,
+) -> Result<Manifest<CoderWorkspaceManifest>, Status> {
+    let manifest: Manifest<CoderWorkspaceManifest> = write.manifest(document, KIND, options)?;
+    super::invalid(write.name, crate::convert::workspace_check::check(&manifest.spec))?;
+    Ok(manifest)
+}
+
+fn precondition(manifest: &Manifest<CoderWorkspaceManifest>) -> Precondition<'_> {
+    let meta = &manifest.metadata;
+    Precondition { uid: &meta.uid, resource_version: &meta.resource_version }
 }
