@@ -1,10 +1,13 @@
 //! Exchanges against a scripted world: what is asked of Coder and kube-apiserver, and what the client is told.
 
 mod access;
+mod coder;
 mod documents;
 mod faults;
 mod lists;
 mod reads;
+mod workspace_create;
+mod workspace_update;
 
 use super::{Answer, Call, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict};
 use crate::config::Config;
@@ -18,12 +21,12 @@ pub(super) const NOW: i64 = 1_795_255_200_000;
 const API: &str = "/apis/aggregation.coder.com/v1alpha1";
 
 /// Answers a call to Coder, and is told how often Coder has been called before.
-type Coder = Box<dyn Fn(&Call, usize) -> Outcome>;
+type Answers = Box<dyn Fn(&Call, usize) -> Outcome>;
 
 /// A filter and the world that it calls.
 pub(super) struct World {
     filter: Rc<Filter>,
-    coder: Coder,
+    coder: Answers,
     /// Answers reviews.
     kube: Box<dyn Fn(&Call) -> Outcome>,
     pub(super) calls: RefCell<Vec<Call>>,
@@ -142,6 +145,11 @@ impl World {
     /// What becomes of a request.
     pub(super) fn verdict(&self, request: Request) -> Verdict {
         self.filter.receive(request, self.now, 0)
+    }
+
+    /// Whether Coder was asked anything.
+    pub(super) fn coder_asked(&self) -> bool {
+        !self.to("coder").is_empty()
     }
 
     /// Calls to Coder that are no `GET`: method, path and body. Evaluating parameters changes nothing and is left out.
