@@ -40,8 +40,20 @@ pub fn coder(data: &[u8]) {
         let import = Import::from_job(&version.job);
         template(&plain, import);
         let mut object = convert::template(&plain, "coder", import).expect("its name is good");
-        convert::version_details(&mut object, &version, &version);
+        let view = convert::View { active: &version, wanted: Some(&version), latest: &version };
+        convert::details(&mut object, &plain, view, "log");
         written(&object, 1);
+    }
+    if let Ok(versions) = wire::parse::<Vec<TemplateVersion<'_>>>(data) {
+        let active = versions.first().map_or("", |version| version.id.as_str());
+        if let Some(wanted) = convert::version::wanted(&versions, active) {
+            assert_ne!(wanted.id.as_str(), active);
+        }
+        let _ = convert::template_change::next(
+            &versions,
+            active,
+            &convert::version::name(data, "terraform", &[]),
+        );
     }
     let _ = wire::parse::<Build<'_>>(data);
     for job in wire::parse::<Vec<ProvisionerJob<'_>>>(data).unwrap_or_default() {

@@ -64,10 +64,22 @@ pub struct JobMetadata<'a> {
 
 object!(JobMetadata<'a> {} { template_version_name, template_id });
 
+impl JobMetadata<'_> {
+    /// Whether a template has taken the version; Coder writes a UUID of zeros where none has.
+    pub fn has_template(&self) -> bool {
+        self.template_id.bytes().any(|c| !matches!(c, b'0' | b'-'))
+    }
+}
+
 impl<'a> ProvisionerJob<'a> {
     /// Which daemons may take it, sorted by key, as Go writes maps; `scope` and `owner` are always among them.
     pub fn tags(&self) -> Vec<(Cow<'a, str>, Text<'a>)> {
         json::read::<Fields<_, _>>(self.tags.0.as_bytes()).unwrap_or_default().0
+    }
+
+    /// Whether it imports a version.
+    pub fn is_import(&self) -> bool {
+        self.kind.as_str() == "template_version_import"
     }
 
     /// Whether nothing will change any more.

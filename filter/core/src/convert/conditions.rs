@@ -164,31 +164,65 @@ fn complaint<'a>(agent: &'a Agent<'_>) -> Option<&'a str> {
     }
 }
 
-/// `Ready`, `Importing`, `ImportSucceeded`.
+/// `Ready`, `Importing`, `ImportSucceeded`, as the import of the active version has them.
 pub fn template<'a>(t: &'a Template<'a>, import: Import<'a>) -> [Condition<'a>; 3] {
     use ConditionStatus::{False, True, Unknown};
-    let under = [False, True, Unknown];
-    let (statuses, since, why) = match import {
+    match import {
         Import::Succeeded => {
-            ([True, False, True], t.created_at, why("Imported", "The active version has been imported."))
+            let why = why("Imported", "The active version has been imported.");
+            import_conditions([True, False, True], t.created_at, why)
         }
         Import::Unknown => {
             let message = "Coder does not allow the filter to read provisioner jobs.";
-            ([Unknown; 3], t.created_at, why("ImportUnknown", message))
+            import_conditions([Unknown; 3], t.created_at, why("ImportUnknown", message))
         }
-        Import::Job(job) => match job.status.as_str() {
-            "pending" => {
-                (under, job.created_at, why("ImportPending", "The active version waits for a provisioner."))
-            }
-            "running" => (under, job.created_at, why("Importing", "The active version is being imported.")),
-            "canceling" => (under, job.created_at, why("ImportCanceling", "The import is being canceled.")),
-            "canceled" => ([False; 3], job.since(), why("ImportCanceled", "The import was canceled.")),
-            _ => ([False; 3], job.since(), failure(job, "ImportFailed")),
-        },
+        Import::Job(job) => unfinished(job),
+    }
+}
+
+/// The same, as the import of a version has them that is to be promoted.
+pub fn wanted<'a>(job: &'a ProvisionerJob<'a>) -> [Condition<'a>; 3] {
+    use ConditionStatus::{False, True};
+    if job.status.as_str() == "succeeded" {
+        let why =
+            why("Promoting", "The new version has been imported and is about to become the active one.");
+        return import_conditions([False, False, True], job.since(), why);
+    }
+    unfinished(job)
+}
+
+/// An import that has not succeeded.
+fn unfinished<'a>(job: &'a ProvisionerJob<'a>) -> [Condition<'a>; 3] {
+    use ConditionStatus::{False, True, Unknown};
+    let under = [False, True, Unknown];
+    let (statuses, since, why) = match job.status.as_str() {
+        "pending" => (under, job.created_at, why("ImportPending", "The version waits for a provisioner.")),
+        "running" => (under, job.created_at, why("Importing", "The version is being imported.")),
+        "canceling" => (under, job.created_at, why("ImportCanceling", "The import is being canceled.")),
+        "canceled" => ([False; 3], job.since(), why("ImportCanceled", "The import was canceled.")),
+        _ => ([False; 3], job.since(), failure(job, "ImportFailed")),
     };
+    import_conditions(statuses, since, why)
+}
+
+fn import_conditions<'a>(
+    statuses: [ConditionStatus; 3],
+    since: Timestamp,
+    why: Why<'a>,
+) -> [Condition<'a>; 3] {
     let [ready, importing, succeeded] = statuses;
     [("Ready", ready), ("Importing", importing), ("ImportSucceeded", succeeded)]
         .map(|(condition_type, status)| condition(condition_type, 0, (status, since, why.clone())))
+}
+
+/// Puts the end of an import's log behind the words of what says how the import ended.
+pub fn add_log(conditions: &mut [Condition<'_>; 3], log: &str) {
+    let [.., succeeded] = conditions;
+    if !log.is_empty() {
+        let message = succeeded.message.to_mut();
+        message.push('\n');
+        message.push_str(log);
+    }
 }
 
 /// A failed job's reason (its error code in CamelCase, when it has one) and message.

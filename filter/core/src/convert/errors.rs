@@ -68,13 +68,27 @@ const WORKSPACE_FIELDS: &[(&str, &str)] = &[
     ("transition", "spec.running"),
 ];
 
+/// Coder's names of a template's fields, and ours.
+const TEMPLATE_FIELDS: &[(&str, &str)] = &[
+    ("name", "metadata.name"),
+    ("template_version_id", "spec.versionID"),
+    ("display_name", "spec.displayName"),
+    ("description", "spec.description"),
+    ("icon", "spec.icon"),
+    ("default_ttl_ms", "spec.defaultTTLMillis"),
+    ("activity_bump_ms", "spec.activityBumpMillis"),
+    ("provisioner", "spec.provisioner"),
+    ("tags", "spec.tags"),
+];
+
 /// How Coder begins what it says about parameters, whose names are the template's and may be those of fields.
 const ABOUT_PARAMETERS: &str = "Unable to validate parameters";
 
 /// The path of a field that Coder names.
 fn field(error: &CoderError, kind: &str, named: &str) -> String {
     if kind != "CoderWorkspace" {
-        return named.to_owned();
+        let known = TEMPLATE_FIELDS.iter().find(|(field, _)| *field == named);
+        return known.map_or(named, |(_, field)| field).to_owned();
     }
     let known =
         WORKSPACE_FIELDS.iter().find(|(field, _)| *field == named && error.message != ABOUT_PARAMETERS);

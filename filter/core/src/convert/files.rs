@@ -3,41 +3,26 @@
 //! Shows, never unpacks: only regular files, and of those only text. Paths are shown as the archive has them, without
 //! a leading `./`.
 
+use super::archive::{self, Files, is_text};
 use crate::kube::meta::StringMap;
 use std::borrow::Cow;
-use std::io::{self, Read};
-use tar::Archive;
+use std::io;
 
-/// Reads a tar archive (`GET /files/{id}`; Coder keeps uploads as tar). Files that are not UTF-8 or hold NUL, and what
-/// is no regular file, are left out; of equal paths the last counts, as on unpacking.
+/// Reads a tar archive (`GET /files/{id}`; Coder keeps uploads as tar) and shows its [`text`].
 ///
 /// # Errors
 /// The archive is damaged.
-pub fn files(archive: &[u8]) -> io::Result<StringMap<'static>> {
-    let mut files: Vec<(Cow<'static, str>, Cow<'static, str>)> = Vec::new();
-    for entry in Archive::new(archive).entries()? {
-        let mut entry = entry?;
-        if !entry.header().entry_type().is_file() {
-            continue;
-        }
-        let Ok(path) = String::from_utf8(entry.path_bytes().into_owned()) else { continue };
-        let mut content = Vec::new();
-        entry.read_to_end(&mut content)?;
-        let path = path.trim_start_matches("./");
-        let text = String::from_utf8(content).ok().filter(|text| !text.contains('\0'));
-        // Archives are mostly sorted, so that this mostly appends.
-        match (files.binary_search_by(|(earlier, _)| (**earlier).cmp(path)), text) {
-            (Ok(at), Some(text)) => {
-                if let Some((_, earlier)) = files.get_mut(at) {
-                    *earlier = Cow::Owned(text);
-                }
-            }
-            (Ok(at), None) => drop(files.remove(at)),
-            (Err(at), Some(text)) => files.insert(at, (Cow::Owned(path.to_owned()), Cow::Owned(text))),
-            (Err(_), None) => {}
-        }
-    }
-    Ok(StringMap(files))
+pub fn files(archive: &[u8]) -> io::Result<StringMap<'_>> {
+    Ok(text(&archive::read(archive)?))
+}
+
+/// The files that are shown: those that are text, under paths that are.
+pub fn text<'a>(files: &Files<'a>) -> StringMap<'a> {
+    let shown = files.iter().filter(|(_, content)| is_text(content)).filter_map(|(path, content)| {
+        let path = String::from_utf8(path.clone()).ok()?;
+        Some((Cow::Owned(path), Cow::Borrowed(std::str::from_utf8(content).ok()?)))
+    });
+    StringMap(shown.collect())
 }
 
 #[cfg(test)]
@@ -59,7 +44,8 @@ mod tests {
 
     #[track_caller]
     fn check(entries: &[(&str, tar::EntryType, &[u8])], expect: &[(&str, &str)]) {
-        let files = files(&archive(entries)).unwrap();
+        let archive = archive(entries);
+        let files = files(&archive).unwrap();
         let files: Vec<_> = files.0.iter().map(|(path, text)| (path.as_ref(), text.as_ref())).collect();
         assert_eq!(files, expect);
     }

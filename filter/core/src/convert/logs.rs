@@ -42,6 +42,24 @@ pub fn agent_log(body: &[u8], tail: Option<u64>) -> Result<Vec<u8>, json::Error>
     Ok(last_lines(text, tail))
 }
 
+/// The last lines that an import has written (`GET /templateversions/{id}/logs`), for a condition's message: output alone, at most 20 lines and
+/// 2048 bytes.
+///
+/// # Errors
+/// The body is not what Coder sends.
+pub fn import_log_tail(body: &[u8]) -> Result<String, json::Error> {
+    let lines: Vec<JobLog<'_>> = coder::parse(body)?;
+    let mut tail: Vec<&str> = Vec::new();
+    let mut left = 2048_usize;
+    for line in lines.iter().rev().map(|line| line.output.trim_end()).filter(|line| !line.is_empty()).take(20)
+    {
+        let Some(rest) = left.checked_sub(line.len().saturating_add(1)) else { break };
+        left = rest;
+        tail.insert(0, line);
+    }
+    Ok(tail.join("\n"))
+}
+
 /// The last `tail` lines of a text that is empty or ends in a newline.
 fn last_lines(text: String, tail: Option<u64>) -> Vec<u8> {
     let mut bytes = text.into_bytes();
@@ -78,6 +96,18 @@ mod tests {
         check(BUILD, Some(u64::MAX), &format!("{first}{second}"));
         check("[]", Some(3), "");
         assert!(build_log(b"<html>", None).is_err());
+    }
+
+    #[test]
+    fn tails_of_imports() {
+        assert_eq!(import_log_tail(BUILD.as_bytes()).unwrap(), "failed!");
+        let line = |text: &str| format!(r#"{{"created_at":"2026-11-21T09:55:05Z","output":"{text}"}}"#);
+        let many = (0..30).map(|n| line(&n.to_string())).collect::<Vec<_>>().join(",");
+        assert!(import_log_tail(format!("[{many}]").as_bytes()).unwrap().starts_with("10\n11\n"));
+        let long = format!("[{},{}]", line(&"x".repeat(2000)), line(&"y".repeat(100)));
+        assert_eq!(import_log_tail(long.as_bytes()).unwrap(), "y".repeat(100));
+        assert_eq!(import_log_tail(b"[]").unwrap(), "");
+        assert!(import_log_tail(b"<html>").is_err());
     }
 
     #[test]

@@ -15,11 +15,14 @@ pub mod resource_version;
 mod schedule;
 pub mod selectable;
 mod template;
+pub mod template_change;
+pub mod template_check;
+pub mod version;
 mod workspace;
 pub mod workspace_change;
 pub mod workspace_check;
 
-pub use template::{Import, template, version_details};
+pub use template::{Import, View, details, template};
 pub use workspace::{parameters, workspace};
 
 #[cfg(test)]

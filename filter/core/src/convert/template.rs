@@ -1,6 +1,6 @@
 //! A template of Coder's becomes a `CoderTemplate`.
 
-use super::{conditions, lower};
+use super::{conditions, lower, version};
 use crate::api::v1alpha1::{
     CoderTemplate, CoderTemplateSpec, CoderTemplateStatus, LABEL_ORGANIZATION, LABEL_TEMPLATE, LatestVersion,
 };
@@ -91,13 +91,37 @@ pub fn template<'a>(
     })
 }
 
-/// Adds details: the active version's name and tags, and the newest version. Of the tags those that Coder itself
-/// adds to every job (`scope`, `owner`) are left out.
-pub fn version_details<'a>(
-    object: &mut CoderTemplate<'a>,
-    active: &'a coder::TemplateVersion<'a>,
-    latest: &'a coder::TemplateVersion<'a>,
-) {
+/// A template's versions, as far as they matter: the one that is active, the one that is asked for and not active yet, the newest.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// What new builds take.
+    pub active: &'a coder::TemplateVersion<'a>,
+    /// What is to be promoted once it is imported; also when that has failed.
+    pub wanted: Option<&'a coder::TemplateVersion<'a>>,
+    /// The newest, whoever made it.
+    pub latest: &'a coder::TemplateVersion<'a>,
+}
+
+impl<'a> View<'a> {
+    /// Looks through all versions of a template, oldest first. `None` when the active one is not among them.
+    pub fn of(t: &coder::Template<'_>, versions: &'a [coder::TemplateVersion<'a>]) -> Option<Self> {
+        Some(Self {
+            active: versions.iter().find(|version| version.id == t.active_version_id)?,
+            wanted: version::wanted(versions, &t.active_version_id),
+            latest: versions.iter().rfind(|version| !version.archived).or(versions.last())?,
+        })
+    }
+
+    /// The version whose files and tags are shown: what is asked for.
+    pub fn shown(&self) -> &'a coder::TemplateVersion<'a> {
+        self.wanted.unwrap_or(self.active)
+    }
+}
+
+/// Adds details: what was asked for (provisioner, tags), the names of versions, and conditions that speak of the version that is asked for.
+/// `log` is the end of its import's log, where that has failed.
+pub fn details<'a>(object: &mut CoderTemplate<'a>, t: &'a coder::Template<'a>, view: View<'a>, log: &str) {
+    let View { active, wanted, latest } = view;
     object.status.active_version_name = Some(active.name.cow());
     object.status.latest_version = Some(LatestVersion {
         id: latest.id.cow(),
@@ -106,8 +130,13 @@ pub fn version_details<'a>(
         error: Cow::Borrowed(conditions::bounded(&latest.job.error)),
         created_at: latest.created_at,
     });
-    let own = active.job.tags().into_iter().filter(|(key, _)| !matches!(&**key, "scope" | "owner"));
-    object.spec.tags = Some(StringMap(own.map(|(key, value)| (key, value.into_cow())).collect()));
+    let (provisioner, tags) = version::asked(view.shown(), t);
+    object.spec.provisioner = Cow::Borrowed(provisioner);
+    object.spec.tags = Some(StringMap(tags));
+    if let Some(wanted) = wanted {
+        object.status.conditions = conditions::wanted(&wanted.job);
+    }
+    conditions::add_log(&mut object.status.conditions, log);
 }
 
 /// The newest moment of the LIST form, in milliseconds.

@@ -305,23 +305,61 @@ fn imports() {
 #[test]
 fn details_of_versions() {
     let list: Vec<Template<'_>> = coder::parse(TEMPLATES.as_bytes()).unwrap();
-    let mut object = template(&list[0], "coder", Import::Succeeded).unwrap();
-    let version = |name: &str, status: &str, tags: &str| {
+    let t = &list[0];
+    let version = |id: &str, name: &str, status: &str, tags: &str, message: &str| {
         format!(
-            r#"{{"id":"{name}","created_at":"2026-11-21T10:00:00Z","name":"{name}","job":{{"id":"j","tags":{tags},
+            r#"{{"id":"{id}","created_at":"2026-11-21T10:00:00Z","name":"{name}","message":"{message}","job":{{"id":"j","tags":{tags},
             "created_at":"2026-11-21T10:00:00Z","status":"{status}","error":"no"}}}}"#
         )
     };
-    let active = version("v1", "succeeded", r#"{"scope":"organization","owner":"","zone":"a\"b"}"#);
-    let latest = version("v2", "failed", "null");
-    let (active, latest) =
-        (coder::parse(active.as_bytes()).unwrap(), coder::parse(latest.as_bytes()).unwrap());
-    version_details(&mut object, &active, &latest);
-    let object = serde_json::to_value(&object).unwrap();
-    assert_eq!(object["spec"]["tags"], json!({"zone": "a\"b"}));
-    assert_eq!(object["status"]["activeVersionName"], "v1");
-    let expect = json!({"id": "v2", "name": "v2", "status": "failed", "error": "no", "createdAt": "2026-11-21T10:00:00Z"});
-    assert_eq!(object["status"]["latestVersion"], expect);
+    let check = |message: &str, status: &str, log: &str, tags: Value, conditions: [&str; 3], last: &str| {
+        let active = version(
+            &t.active_version_id,
+            "v1",
+            "succeeded",
+            r#"{"scope":"organization","owner":"","zone":"a\"b"}"#,
+            "",
+        );
+        let newest = version("2", "v2", status, "null", message);
+        let versions = format!("[{active},{newest}]");
+        let versions: Vec<coder::TemplateVersion<'_>> = coder::parse(versions.as_bytes()).unwrap();
+        let mut object = template(t, "coder", Import::Succeeded).unwrap();
+        details(&mut object, t, View::of(t, &versions).unwrap(), log);
+        assert_eq!(summary(&object.status.conditions), conditions);
+        assert_eq!(object.status.conditions[2].message, last);
+        let object = serde_json::to_value(&object).unwrap();
+        assert_eq!(object["spec"]["tags"], tags);
+        assert_eq!(object["status"]["activeVersionName"], "v1");
+        let expect = json!({"id": "2", "name": "v2", "status": status, "error": "no", "createdAt": "2026-11-21T10:00:00Z"});
+        assert_eq!(object["status"]["latestVersion"], expect);
+    };
+    let mark = super::version::mark(&t.active_version_id);
+    let imported = ["Ready=True/Imported", "Importing=False/Imported", "ImportSucceeded=True/Imported"];
+    check("", "failed", "", json!({"zone": "a\"b"}), imported, "The active version has been imported.");
+    check(
+        &mark,
+        "running",
+        "",
+        json!({}),
+        ["Ready=False/Importing", "Importing=True/Importing", "ImportSucceeded=Unknown/Importing"],
+        "The version is being imported.",
+    );
+    check(
+        &mark,
+        "succeeded",
+        "",
+        json!({}),
+        ["Ready=False/Promoting", "Importing=False/Promoting", "ImportSucceeded=True/Promoting"],
+        "The new version has been imported and is about to become the active one.",
+    );
+    check(
+        &mark,
+        "failed",
+        "the end",
+        json!({}),
+        ["Ready=False/ImportFailed", "Importing=False/ImportFailed", "ImportSucceeded=False/ImportFailed"],
+        "no\nthe end",
+    );
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn number(field: &str, value: i64, why: &str) -> Cause {
 }
 
 /// Whether this is a UUID as Coder writes it, in whichever case.
-fn is_uuid(text: &str) -> bool {
+pub(super) fn is_uuid(text: &str) -> bool {
     let mut groups = text.split('-');
     let lengths = [8, 4, 4, 4, 12];
     lengths.into_iter().all(|length| {

@@ -22,6 +22,8 @@ const REMEMBERED_DECISIONS: usize = 4096;
 const REMEMBERED_BUILDS: usize = 512;
 /// How long the parameters of a build are remembered, in milliseconds. They never change; memory is what is limited.
 const BUILDS_LIFETIME: Millis = 600_000;
+/// How long nobody else is sent to promote the same version, in milliseconds.
+const PROMOTIONS_LIFETIME: Millis = 10_000;
 
 /// See the module.
 pub struct Filter {
@@ -34,6 +36,8 @@ pub struct Filter {
     pub(super) users: Cache<String>,
     /// Parameters of builds as Coder's JSON, by namespace and build.
     pub(super) parameters: Cache<Rc<[u8]>>,
+    /// Versions that this worker has just gone to promote, by namespace and version.
+    pub(super) promotions: Cache<()>,
     /// What the bodies of all requests in work take.
     bodies: Rc<BodyBudget>,
     /// Work that goes on after its request was answered, until the host takes it up.
@@ -57,6 +61,7 @@ impl Filter {
             namespaces: Cache::new(lifetime, REMEMBERED_DECISIONS),
             users: Cache::new(lifetime, REMEMBERED_DECISIONS),
             parameters: Cache::new(BUILDS_LIFETIME, REMEMBERED_BUILDS),
+            promotions: Cache::new(PROMOTIONS_LIFETIME, REMEMBERED_BUILDS),
             bodies: Rc::default(),
             background: RefCell::default(),
             config,

@@ -26,6 +26,7 @@ pub mod request_info;
 pub mod selectors;
 pub mod status;
 pub mod subject;
+pub mod success;
 pub mod table;
 pub mod user;
 pub mod warning;

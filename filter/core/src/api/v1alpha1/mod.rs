@@ -9,10 +9,12 @@ pub mod fields;
 #[allow(clippy::indexing_slicing, reason = "native tooling: a panic is a failed test")]
 pub mod schema;
 mod template;
+mod template_manifest;
 mod workspace;
 mod workspace_manifest;
 
 pub use template::{CoderTemplate, CoderTemplateSpec, CoderTemplateStatus, LatestVersion, Variable};
+pub use template_manifest::{CoderTemplateManifest, ManifestVariable};
 pub use workspace::{
     Agent, App, AppStatus, CoderWorkspace, CoderWorkspaceSpec, CoderWorkspaceStatus, DashboardUrl,
     LatestBuild, Parameter,

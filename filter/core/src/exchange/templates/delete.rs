@@ -1,13 +1,94 @@
-//! `delete` of `codertemplates`.
+//! `delete` of `codertemplates`: done at once, and refused while workspaces use the template.
 
+use super::{failed, garbage, read, refused};
 use crate::api::v1alpha1::TEMPLATES;
+use crate::coder::errors::Intent;
+use crate::coder::query::WorkspaceQuery;
+use crate::coder::{self, Template, TemplateVersion, WorkspaceList, requests};
+use crate::config::ControlPlane;
 use crate::exchange::authorize::Refusal;
+use crate::exchange::context::Cx;
+use crate::exchange::namespace::Phase;
+use crate::exchange::precondition::Precondition;
 use crate::exchange::reply::Reply;
 use crate::exchange::write::Write;
-use crate::kube::status::Status;
+use crate::kube::delete_options::{DeleteOptions, PropagationPolicy};
+use crate::kube::encoding::encode;
+use crate::kube::status::{Cause, Status};
+use crate::kube::success;
 
-/// Not served yet.
+/// Deletes the template. 200 and a `Status`.
 pub(in crate::exchange) async fn delete(write: Write<'_>) -> Result<Reply, Refusal> {
-    let _ = (write.body().await?, write.options()?);
-    Err(Status::method_not_supported(TEMPLATES, "delete").into())
+    let Write { cx, plane, name, accepted, .. } = write;
+    let namespace = plane.namespace.as_str();
+    let options = options(write).await?;
+    let spared = !plane.delete_with_namespace && write.namespace().await? == Phase::Terminating;
+    let template = read::template(cx, plane, name).await?;
+    let template = read::named(&template, namespace, name)?;
+    let precondition = Precondition {
+        uid: options.uid.as_deref().unwrap_or_default(),
+        resource_version: options.resource_version.as_deref().unwrap_or_default(),
+    };
+    let version = match precondition.resource_version {
+        "" => 0,
+        _ => version(cx, plane, &template, name).await?,
+    };
+    precondition.check(TEMPLATES, name, &template.id, version)?;
+    if !spared {
+        remove(cx, plane, name, &template, options.dry_run).await?;
+    }
+    let json = success::deleted(TEMPLATES, name, &template.id);
+    Ok(Reply::new(200, accepted.encoding.content_type(), encode(json, accepted)))
+}
+
+/// The options, with what is never done refused.
+pub(super) async fn options(write: Write<'_>) -> Result<DeleteOptions, Status> {
+    let options = write.delete_options().await?;
+    if options.propagation_policy == Some(PropagationPolicy::Orphan) {
+        let why = "nothing is left behind in Coder: Background and Foreground are supported";
+        return Err(refused(write.name, vec![Cause::invalid("propagationPolicy", "Orphan", why)]));
+    }
+    Ok(options)
+}
+
+/// The template's version, by what lists show.
+async fn version(cx: &Cx, plane: &ControlPlane, template: &Template<'_>, name: &str) -> Result<u64, Status> {
+    let active = cx.coder(plane, Intent::Read, requests::template_version(&template.active_version_id)).await;
+    let active = active.map_err(|e| failed(&e, &plane.namespace, name))?;
+    let active: TemplateVersion<'_> =
+        coder::parse(&active.body).map_err(|_| garbage(&plane.namespace, name))?;
+    Ok(read::list_form(template, &active, &plane.namespace, name)?.1)
+}
+
+/// Deletes a template in Coder, or finds out whether Coder would.
+///
+/// # Errors
+/// 409 while workspaces use it.
+pub(super) async fn remove(
+    cx: &Cx,
+    plane: &ControlPlane,
+    name: &str,
+    template: &Template<'_>,
+    dry_run: bool,
+) -> Result<(), Status> {
+    let failed = |e| failed(&e, &plane.namespace, name);
+    if !dry_run {
+        return match cx.coder(plane, Intent::DeleteTemplate, requests::delete_template(&template.id)).await {
+            Ok(_) => Ok(()),
+            Err(e) => Err(failed(e)),
+        };
+    }
+    let mut query = WorkspaceQuery::default();
+    query.organization(&template.organization_name);
+    query.template(&template.name);
+    let users = cx.coder(plane, Intent::Read, requests::workspaces(&query, 1, 0)).await.map_err(failed)?;
+    let users: WorkspaceList<'_> = coder::parse(&users.body).map_err(|_| garbage(&plane.namespace, name))?;
+    match users.workspaces.iter().any(|workspace| workspace.template_id == template.id) {
+        true => {
+            // Coder's own words.
+            let why = "All workspaces must be deleted before a template can be removed.";
+            Err(Status::conflict(TEMPLATES, name, why))
+        }
+        false => Ok(()),
+    }
 }

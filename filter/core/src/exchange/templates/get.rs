@@ -1,19 +1,15 @@
-//! `get` of a template: the template and its active version, and where details are shown, the newest version and the files.
+//! `get` of a template: the template and its active version, and where details are shown, all its versions and the files of the one that is
+//! asked for. Whoever looks also helps a version on its way that is ready to become the active one.
 
-use super::{failed, garbage};
-use crate::api::v1alpha1::TEMPLATES;
-use crate::coder::errors::Intent;
-use crate::coder::{self, Template, TemplateVersion, requests};
+use super::{failed, garbage, promote, read};
+use crate::coder::errors::{Class, CoderError, Failure, Intent};
+use crate::coder::{self, TemplateVersion, requests};
 use crate::config::ControlPlane;
-use crate::convert::resource_version::{newest_of_template, resource_version};
-use crate::convert::{self, Import, files};
-use crate::exchange::context::{Cx, settled};
+use crate::convert::files;
+use crate::exchange::context::Cx;
 use crate::exchange::reply::Reply;
-use crate::kube::encoding::encode;
 use crate::kube::negotiation::{Accepted, Form, IncludeObject};
-use crate::kube::object_writer::{content_hash, write_object};
 use crate::kube::status::Status;
-use crate::names::{self, TemplateName};
 
 /// Answers with the template in the form that was negotiated.
 pub(in crate::exchange) async fn get(
@@ -23,36 +19,27 @@ pub(in crate::exchange) async fn get(
     accepted: &Accepted,
 ) -> Result<Reply, Status> {
     let namespace = plane.namespace.as_str();
-    let absent = || Status::not_found(TEMPLATES, name);
-    let broken = |_| garbage(namespace, name);
-    let parsed = TemplateName::parse(name).map_err(|_| absent())?;
-    let answer = cx.coder(plane, Intent::Read, requests::template_by_name(&parsed)).await;
-    let answer = answer.map_err(|e| failed(&e, namespace, name))?;
-    let template: Template<'_> = coder::parse(&answer.body).map_err(broken)?;
-    // Found by an alias, an id or another spelling, it is not the template of that name.
-    if names::join(&[&template.organization_name, &template.name]).as_deref() != Some(name) {
-        return Err(absent());
+    let template = read::template(cx, plane, name).await?;
+    let template = read::named(&template, namespace, name)?;
+    if !matches!(accepted.form, Form::Object | Form::Table(_, IncludeObject::Object)) {
+        let active =
+            cx.coder(plane, Intent::Read, requests::template_version(&template.active_version_id)).await;
+        let active = active.map_err(|mut e| {
+            // The template is there, whatever has become of its version.
+            if e.class == Class::NotFound {
+                e = CoderError::new(Intent::Read, Failure::Garbage);
+            }
+            failed(&e, namespace, name)
+        })?;
+        let active: TemplateVersion<'_> = coder::parse(&active.body).map_err(|_| garbage(namespace, name))?;
+        return read::answer(cx, accepted, 200, &read::list_form(&template, &active, namespace, name)?);
     }
-    let whole = matches!(accepted.form, Form::Object | Form::Table(_, IncludeObject::Object));
-    let active = cx.send_to_coder(plane, requests::template_version(&template.active_version_id));
-    let versions = whole.then(|| cx.send_to_coder(plane, requests::template_versions(&template.id)));
-    let active = settled(Intent::Read, active).await.map_err(|e| failed(&e, namespace, name))?;
-    let active: TemplateVersion<'_> = coder::parse(&active.body).map_err(broken)?;
-    let import = Import::from_job(&active.job);
-    let mut object = convert::template(&template, namespace, import).ok_or_else(absent)?;
-    let newest = newest_of_template(&template, import);
-    let version = resource_version(newest, content_hash(&object, &mut Vec::new())?);
-
-    let (versions_body, all): (_, Vec<TemplateVersion<'_>>);
-    if let Some(versions) = versions {
-        let archive = cx.send_to_coder(plane, requests::file(&active.job.file_id));
-        versions_body = settled(Intent::Read, versions).await.map_err(|e| failed(&e, namespace, name))?.body;
-        all = coder::parse(&versions_body).map_err(broken)?;
-        // Coder lists the oldest first.
-        convert::version_details(&mut object, &active, all.last().unwrap_or(&active));
-        let archive = settled(Intent::Read, archive).await.map_err(|e| failed(&e, namespace, name))?;
-        object.spec.files = Some(files::files(&archive.body).map_err(|_| garbage(namespace, name))?);
-    }
-    let json = write_object(accepted.form, &object, version, cx.now())?;
-    Ok(Reply::new(200, accepted.encoding.content_type(), encode(json, accepted)))
+    let versions = read::versions(cx, plane, &template.id, name).await?;
+    let versions = read::parse_versions(&versions, namespace, name)?;
+    let view = read::view(&template, &versions, namespace, name)?;
+    promote::help(cx, plane, &template, view);
+    let (archive, log) = read::content(cx, plane, view, name).await?;
+    // An archive that cannot be read has no files to show.
+    let files = files::files(&archive).ok();
+    read::answer(cx, accepted, 200, &read::get_form(&template, view, namespace, files, &log, name)?)
 }
