@@ -125,7 +125,8 @@ fn start_coderd(lab: &Path, program: &Path, database: u16, step: &Step) -> Resul
         ("CODER_DERP_SERVER_STUN_ADDRESSES", "disable"),
         ("CODER_DANGEROUS_DISABLE_RATE_LIMITS", "true"),
         ("CODER_PROVISIONER_TYPES", "echo"),
-        ("CODER_PROVISIONER_DAEMONS", "4"),
+        // A build that never ends keeps its daemon.
+        ("CODER_PROVISIONER_DAEMONS", "8"),
         ("CODER_PROVISIONER_DAEMON_POLL_INTERVAL", "200ms"),
         ("CODER_PROVISIONER_DAEMON_POLL_JITTER", "50ms"),
     ]);

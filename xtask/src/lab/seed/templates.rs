@@ -33,6 +33,8 @@ struct Template {
 /// What happens to it after its first version.
 enum Then {
     Nothing,
+    /// Its variable has no default: every version must be given a value.
+    GiveZone,
     /// Nobody serves its provisioner: the import of its only version stays pending.
     NeverImported,
     /// A second version that fails to import; the first stays active.
@@ -83,6 +85,13 @@ fn all() -> Vec<Template> {
             Archive::plain(),
             Then::FailToImport("main.tf:3: unexpected closing brace"),
         ),
+        template(
+            "zoned",
+            "Zoned",
+            "Wants to know its zone",
+            Archive::plain().required_variable("zone"),
+            Then::GiveZone,
+        ),
         template("unserved", "Unserved", "No provisioner takes it", Archive::plain(), Then::NeverImported),
     ]
 }
@@ -119,10 +128,13 @@ pub(super) fn promote_new_version(coder: &Coder, organization: &str, name: &str)
 
 impl Template {
     fn create(&self, coder: &Coder, organization: &str) -> Result<()> {
-        let never = matches!(self.then, Then::NeverImported);
-        let provisioner = if never { json!({ "provisioner": "terraform" }) } else { json!({}) };
-        let version = version(coder, organization, &self.archive, &provisioner)?;
-        if !never {
+        let more = match self.then {
+            Then::NeverImported => json!({ "provisioner": "terraform" }),
+            Then::GiveZone => json!({ "user_variable_values": [{ "name": "zone", "value": "eu" }] }),
+            Then::Nothing | Then::FailToImport(_) => json!({}),
+        };
+        let version = version(coder, organization, &self.archive, &more)?;
+        if !matches!(self.then, Then::NeverImported) {
             imported(coder, &version)?;
         }
         let template = json!({
@@ -134,7 +146,7 @@ impl Template {
         let template =
             text(&coder.post(&format!("/organizations/{organization}/templates"), &template)?, "id")?;
         match self.then {
-            Then::Nothing | Then::NeverImported => {}
+            Then::Nothing | Then::GiveZone | Then::NeverImported => {}
             Then::FailToImport(message) => {
                 let broken = Archive::plain().fail(Phase::Plan, message);
                 let flawed = self::version(
