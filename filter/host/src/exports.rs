@@ -57,8 +57,8 @@ pub(crate) extern "C" fn proxy_on_tick(context: u32) {
 
 /// The headers of a request on one of our routes.
 #[unsafe(no_mangle)]
-pub(crate) extern "C" fn proxy_on_request_headers(context: u32, _headers: u32, _end_of_stream: u32) -> u32 {
-    match vm::with(|vm| vm.request(context)) {
+pub(crate) extern "C" fn proxy_on_request_headers(context: u32, _headers: u32, end_of_stream: u32) -> u32 {
+    match vm::with(|vm| vm.request(context, end_of_stream != 0)) {
         Some(true) => CONTINUE,
         Some(false) => PAUSE,
         None => {
@@ -68,16 +68,17 @@ pub(crate) extern "C" fn proxy_on_request_headers(context: u32, _headers: u32, _
     }
 }
 
-/// A part of a request's body. What the filter answers itself needs none: it is dropped as it comes.
+/// A part of a request's body. Of what the filter answers itself Envoy keeps nothing: each part is taken over as it comes, so no limit of
+/// Envoy's buffers applies.
 #[unsafe(no_mangle)]
-pub(crate) extern "C" fn proxy_on_request_body(context: u32, _size: u32, _end_of_stream: u32) -> u32 {
-    if vm::with(|vm| vm.goes_on(context)) == Some(true) { CONTINUE } else { DROP }
+pub(crate) extern "C" fn proxy_on_request_body(context: u32, size: usize, end_of_stream: u32) -> u32 {
+    if vm::with(|vm| vm.body(context, size, end_of_stream != 0)) == Some(true) { CONTINUE } else { DROP }
 }
 
-/// The trailers of a request.
+/// The trailers of a request: its body has ended.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_request_trailers(context: u32, _trailers: u32) -> u32 {
-    if vm::with(|vm| vm.goes_on(context)) == Some(true) { CONTINUE } else { PAUSE }
+    if vm::with(|vm| vm.body(context, 0, true)) == Some(true) { CONTINUE } else { PAUSE }
 }
 
 /// A callout has been answered, or has failed: then `headers` is 0.

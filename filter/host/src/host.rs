@@ -27,6 +27,7 @@ pub(crate) enum HeaderMap {
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(crate) enum Buffer {
+    RequestBody = 0,
     CalloutAnswer = 4,
     PluginConfiguration = 7,
 }
@@ -62,6 +63,8 @@ unsafe extern "C" {
         cas: u32,
     ) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, size: usize, id: *mut u32) -> u32;
+    fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_add_header_map_value(
         map: u32,
@@ -165,6 +168,20 @@ pub(crate) fn set_shared(key: &str) -> HostResult<()> {
 pub(crate) fn set_effective_context(context: u32) -> HostResult<()> {
     // SAFETY: no pointers.
     check(unsafe { proxy_set_effective_context(context) })
+}
+
+/// A counter of that name, made by whoever comes first: Envoy shows the sum of all workers.
+pub(crate) fn define_counter(name: &str) -> HostResult<u32> {
+    let mut id = 0u32;
+    // SAFETY: pointer and length of a live string; the host writes one u32. 0 is the ABI's counter.
+    check(unsafe { proxy_define_metric(0, name.as_ptr(), name.len(), &raw mut id) })?;
+    Ok(id)
+}
+
+/// Adds one to a counter.
+pub(crate) fn increment_counter(id: u32) -> HostResult<()> {
+    // SAFETY: no pointers.
+    check(unsafe { proxy_increment_metric(id, 1) })
 }
 
 /// All headers of a map, in order. Names come from Envoy in lower case; one that is not UTF-8 cannot occur and is dropped.

@@ -16,6 +16,8 @@ absent! {
     proxy_get_shared_data(*const u8, usize, *mut *mut u8, *mut usize, *mut u32);
     proxy_set_shared_data(*const u8, usize, *const u8, usize, u32);
     proxy_set_effective_context(u32);
+    proxy_define_metric(u32, *const u8, usize, *mut u32);
+    proxy_increment_metric(u32, i64);
     proxy_get_header_map_pairs(u32, *mut *mut u8, *mut usize);
     proxy_add_header_map_value(u32, *const u8, usize, *const u8, usize);
     proxy_remove_header_map_value(u32, *const u8, usize);

@@ -1,6 +1,6 @@
-//! What is known by an identifier of the host's: contexts and callouts.
+//! What is known by a number: contexts and callouts by the host's, exchanges in work by ours.
 //!
-//! The host counts its identifiers up, so a sorted list mostly appends, and removes near its end. It is a tenth of a `BTreeMap`'s code
+//! Both count up, so a sorted list mostly appends, and removes near its end. It is a tenth of a `BTreeMap`'s code
 //! for each type, which V8 compiles whole at start.
 
 /// See the module.
@@ -13,6 +13,10 @@ impl<T> Table<T> {
 
     pub(crate) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, (u32, T)> {
+        self.0.iter()
     }
 
     pub(crate) fn get(&self, id: u32) -> Option<&T> {
@@ -61,5 +65,6 @@ mod tests {
         assert_eq!((table.remove(5), table.remove(5)), (Some('c'), None));
         *table.get_mut(2).unwrap() = 'f';
         assert_eq!((table.get(2), table.len()), (Some(&'f'), 3));
+        assert!(table.iter().map(|(id, _)| *id).eq([1, 2, 9]));
     }
 }

@@ -3,8 +3,11 @@
 //! Every callout belongs to its plugin's root context, not to the stream it serves: the host drops a stream's callouts silently
 //! when the client leaves, and would never tell. So a table leads from the callout's token to the exchange that waits for it.
 
+use crate::alarm::Alarm;
+use crate::counters::Counters;
 use crate::host::{self, Buffer, HeaderMap, Level};
 use crate::table::Table;
+use crate::work::{ContextId, For, Millis, Work, WorkId, Works};
 use coder_kube_core::config::Config;
 use coder_kube_core::exchange::{
     Answer, Call, CallId, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict,
@@ -31,11 +34,21 @@ const ANSWERED: &str = "x-coder-kube-answered";
 /// say it twice, which does no harm.
 const CREDENTIALS_CHECK: &str = "coder-kube-filter.v1.credentials-check";
 /// Milliseconds until Coder is first asked what its tokens allow, and between tries.
-const FIRST_CHECK: u32 = 100;
-const NEXT_CHECK: u32 = 30_000;
+const FIRST_CHECK: Millis = 100;
+const NEXT_CHECK: Millis = 30_000;
 
-/// A context identifier of the host.
-type ContextId = u32;
+/// Sleepers that one tick wakes; the next tick comes at once. Some hundreds of streams answered in one callback exhaust Envoy's stack.
+const WOKEN_AT_ONCE: usize = 32;
+
+/// A plugin: a configuration of the filter.
+#[derive(Default)]
+struct Plugin {
+    /// Until it is configured there is none.
+    filter: Option<Rc<Filter>>,
+    alarm: Alarm,
+    /// When Coder's tokens are looked at next; never, once that is known.
+    next_check: Option<Millis>,
+}
 
 /// A request's stream.
 #[derive(Clone, Copy, Default)]
@@ -44,17 +57,20 @@ struct Stream {
     root: ContextId,
     /// It was let go on to its route's cluster, and all that follows goes the same way.
     forwarded: bool,
+    /// The exchange that will answer it.
+    work: Option<WorkId>,
 }
 
 /// See the module.
 pub(crate) struct Vm {
-    plugins: Table<Option<Rc<Filter>>>,
+    plugins: Table<Plugin>,
     /// Streams of requests.
     streams: Table<Stream>,
-    /// Exchanges in work, by their stream.
-    work: Table<Exchange>,
-    /// Callouts on their way, by the host's token: the stream and the call it answers.
-    callouts: Table<(ContextId, CallId)>,
+    works: Works,
+    /// Callouts on their way, by the host's token: the exchange and the call it answers. Each is answered in the end, by its time-out if by
+    /// nothing else, so none stays.
+    callouts: Table<(WorkId, CallId)>,
+    counters: Counters,
     /// This worker has taken on the check of Coder's tokens.
     checks_credentials: bool,
 }
@@ -64,8 +80,9 @@ impl Vm {
         Self {
             plugins: Table::new(),
             streams: Table::new(),
-            work: Table::new(),
+            works: Works::new(),
             callouts: Table::new(),
+            counters: Counters::new(),
             checks_credentials: false,
         }
     }
@@ -73,9 +90,9 @@ impl Vm {
     /// A plugin or a stream begins.
     pub(crate) fn create(&mut self, context: ContextId, root: ContextId) {
         if root == 0 {
-            self.plugins.insert(context, None);
+            self.plugins.insert(context, Plugin::default());
         } else {
-            self.streams.insert(context, Stream { root, forwarded: false });
+            self.streams.insert(context, Stream { root, ..Stream::default() });
         }
     }
 
@@ -86,9 +103,10 @@ impl Vm {
             .and_then(|json| Config::parse(&json).map_err(|e| e.to_string()));
         match parsed {
             Ok(config) => {
-                self.plugins.insert(root, Some(Filter::new(config)));
-                // Without a tick the check is not made, and nothing else depends on it.
-                let _ = host::set_tick_period(FIRST_CHECK);
+                let next_check = Some(host::now().saturating_add(FIRST_CHECK));
+                let filter = Some(Filter::new(config));
+                self.plugins.insert(root, Plugin { filter, next_check, ..Plugin::default() });
+                self.set_alarm(root);
                 true
             }
             Err(message) => {
@@ -98,49 +116,56 @@ impl Vm {
         }
     }
 
-    /// Asks Coder what its tokens allow, if no other worker does.
+    /// Wakes what sleeps, and asks Coder what its tokens allow, if no other worker does.
     pub(crate) fn tick(&mut self, root: ContextId) {
-        let Some(filter) = self.plugins.get(root).cloned().flatten() else { return };
+        let Some(plugin) = self.plugins.get_mut(root) else { return };
+        plugin.alarm.ticked();
+        let now = host::now();
+        if plugin.next_check.is_some_and(|moment| moment <= now) {
+            self.check_credentials(root, now);
+        }
+        for id in self.works.due(root, now, WOKEN_AT_ONCE) {
+            let Some(mut work) = self.works.take(id) else { continue };
+            let step = work.exchange.wake(now);
+            self.carry_out(id, work, step);
+        }
+        self.settle(root);
+    }
+
+    fn check_credentials(&mut self, root: ContextId, now: Millis) {
+        let Some(plugin) = self.plugins.get_mut(root) else { return };
+        plugin.next_check = None;
+        let Some(filter) = plugin.filter.clone() else { return };
         if !self.checks_credentials {
             if host::has_shared(CREDENTIALS_CHECK) || host::set_shared(CREDENTIALS_CHECK).is_err() {
-                let _ = host::set_tick_period(0);
                 return;
             }
             self.checks_credentials = true;
         }
-        let _ = host::set_tick_period(NEXT_CHECK);
-        let mut exchange = filter.check_credentials(host::now());
-        let step = exchange.advance();
-        // An exchange of the plugin's own has no stream; its reply goes to the log.
-        self.carry_out(root, root, exchange, step);
+        self.begin(root, For::Credentials, filter.check_credentials(now));
     }
 
-    /// The headers of a request. `true` lets it go on to its route's cluster.
-    pub(crate) fn request(&mut self, context: ContextId) -> bool {
-        let forwarded = self.receive(context);
+    /// The headers of a request, which may be all of it. `true` lets it go on to its route's cluster.
+    pub(crate) fn request(&mut self, context: ContextId, ends: bool) -> bool {
+        let forwarded = self.receive(context, ends);
         if let Some(stream) = self.streams.get_mut(context) {
             stream.forwarded = forwarded;
         }
         forwarded
     }
 
-    /// Whether a part of a request that follows its headers goes on. What is ours must not: letting it pass would send the headers
-    /// on as well.
-    pub(crate) fn goes_on(&self, context: ContextId) -> bool {
-        self.streams.get(context).is_some_and(|stream| stream.forwarded)
-    }
-
-    fn receive(&mut self, context: ContextId) -> bool {
+    fn receive(&mut self, context: ContextId, ends: bool) -> bool {
         let root = self.streams.get(context).copied().unwrap_or_default().root;
-        let filter = self.plugins.get(root).cloned().flatten();
+        let filter = self.plugins.get(root).and_then(|plugin| plugin.filter.clone());
         let (Some(filter), Ok(headers)) = (filter, host::headers(HeaderMap::Request)) else {
-            let _ = host::send_local_response(503, &[], b"");
+            refuse();
             return false;
         };
         let request = Request::new(headers, client_certificate());
         #[cfg(feature = "chaos")]
         chaos(&request);
-        match filter.receive(request, host::now(), self.work.len()) {
+        let now = host::now();
+        match filter.receive(request, now, self.works.len()) {
             Verdict::Forward(identity) => {
                 let mut result = Ok(());
                 for name in &identity.remove {
@@ -151,61 +176,154 @@ impl Vm {
                 }
                 if result.is_err() {
                     // Half an identity must not reach kube-apiserver.
-                    let _ = host::send_local_response(503, &[], b"");
+                    refuse();
                 }
                 result.is_ok()
             }
             Verdict::Serve(mut exchange) => {
-                let step = exchange.advance();
-                self.carry_out(root, context, exchange, step);
+                let step = if ends { exchange.body(Vec::new(), true, now) } else { exchange.advance() };
+                let id = self.works.number();
+                if let Some(stream) = self.streams.get_mut(context) {
+                    stream.work = Some(id);
+                }
+                self.carry_out(id, Work { root, whom: For::Client(context), exchange }, step);
+                self.settle(root);
                 false
             }
         }
     }
 
+    /// A part of a request after its headers, with so many bytes; trailers have none, and end it. `true` lets it go on. What is ours must
+    /// not: letting it pass would send the headers on as well.
+    pub(crate) fn body(&mut self, context: ContextId, size: usize, last: bool) -> bool {
+        let stream = self.streams.get(context).copied().unwrap_or_default();
+        if stream.forwarded {
+            return true;
+        }
+        // Once it is answered, whatever else comes of it is dropped.
+        let Some((id, mut work)) = stream.work.and_then(|id| Some((id, self.works.take(id)?))) else {
+            return false;
+        };
+        match host::buffer(Buffer::RequestBody, size) {
+            Ok(chunk) => {
+                let step = work.exchange.body(chunk, last, host::now());
+                self.carry_out(id, work, step);
+                self.settle(stream.root);
+            }
+            // A body with a part missing must not be taken for a whole one.
+            Err(_) => refuse(),
+        }
+        false
+    }
+
     /// A callout's answer, or its failure.
     pub(crate) fn call_response(&mut self, root: ContextId, token: u32, answered: bool, body_size: usize) {
-        let Some((context, call)) = self.callouts.remove(token) else { return };
-        let Some(mut exchange) = self.work.remove(context) else { return };
+        let Some((id, call)) = self.callouts.remove(token) else { return };
+        let Some(mut work) = self.works.take(id) else { return };
         let outcome = if answered { answer(body_size) } else { Err(Lost::Unknown) };
-        let step = exchange.resume(call, outcome, host::now());
-        self.carry_out(root, context, exchange, step);
+        let step = work.exchange.resume(call, outcome, host::now());
+        self.carry_out(id, work, step);
+        self.settle(root);
     }
 
     /// A stream (or, when Envoy stops, a plugin) ends.
     pub(crate) fn delete(&mut self, context: ContextId) {
-        self.streams.remove(context);
-        self.work.remove(context);
+        if let Some(id) = self.streams.remove(context).and_then(|stream| stream.work) {
+            self.works.abandon(id);
+        }
         self.plugins.remove(context);
     }
 
+    /// Takes up an exchange that has no stream.
+    fn begin(&mut self, root: ContextId, whom: For, mut exchange: Exchange) {
+        let step = exchange.advance();
+        let id = self.works.number();
+        self.carry_out(id, Work { root, whom, exchange }, step);
+    }
+
     /// Does what the exchange asks for, and keeps it for as long as it waits.
-    fn carry_out(&mut self, root: ContextId, context: ContextId, mut exchange: Exchange, step: Step) {
+    fn carry_out(&mut self, id: WorkId, mut work: Work, step: Step) {
         let mut steps = VecDeque::from([step]);
         while let Some(step) = steps.pop_front() {
             match step {
-                Step::Reply(reply) if context == root => return report(&reply),
-                Step::Reply(reply) => return send(context, &reply),
+                Step::Reply(reply) => return self.finish(&work, &reply),
                 Step::Wait => {}
                 Step::Call(calls) => {
-                    for (id, call) in calls {
-                        match host::set_effective_context(root).and_then(|()| dispatch(&call)) {
+                    for (call_id, call) in calls {
+                        match host::set_effective_context(work.root).and_then(|()| dispatch(&call)) {
                             Ok(token) => {
-                                self.callouts.insert(token, (context, id));
+                                self.callouts.insert(token, (id, call_id));
                             }
                             Err(e) => {
                                 host::log(
                                     Level::Error,
                                     &format!("{call:?} could not be sent: host status {}", e.0),
                                 );
-                                steps.push_back(exchange.resume(id, Err(Lost::NotSent), host::now()));
+                                let step = work.exchange.resume(call_id, Err(Lost::NotSent), host::now());
+                                steps.push_back(step);
                             }
                         }
                     }
                 }
             }
         }
-        self.work.insert(context, exchange);
+        self.works.keep(id, work);
+    }
+
+    fn finish(&mut self, work: &Work, reply: &Reply) {
+        match work.whom {
+            For::Client(context) => {
+                if let Some(stream) = self.streams.get_mut(context) {
+                    stream.work = None;
+                }
+                self.counters.count(reply);
+                send(context, reply);
+            }
+            For::Departed => {
+                self.counters.count(reply);
+                let level = if reply.status < 500 { Level::Info } else { Level::Warn };
+                let facts: Vec<String> =
+                    reply.facts.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+                let line = format!("a client left before it was told {}: {}", reply.status, facts.join(" "));
+                host::log(level, &line);
+            }
+            For::Answered => report(reply),
+            For::Credentials => {
+                report(reply);
+                // What could not be found out is asked again.
+                if reply.status == 503
+                    && let Some(plugin) = self.plugins.get_mut(work.root)
+                {
+                    plugin.next_check = Some(host::now().saturating_add(NEXT_CHECK));
+                }
+            }
+        }
+    }
+
+    /// The end of a callback: takes up work that goes on after its request was answered, and asks for a tick where one is needed.
+    fn settle(&mut self, root: ContextId) {
+        let Some(filter) = self.plugins.get(root).and_then(|plugin| plugin.filter.clone()) else { return };
+        loop {
+            let background = filter.take_background();
+            if background.is_empty() {
+                break;
+            }
+            for exchange in background {
+                self.begin(root, For::Answered, exchange);
+            }
+        }
+        self.set_alarm(root);
+    }
+
+    fn set_alarm(&mut self, root: ContextId) {
+        let wakes_at = self.works.wakes_at(root);
+        let Some(plugin) = self.plugins.get_mut(root) else { return };
+        let moment = wakes_at.into_iter().chain(plugin.next_check).min();
+        if let Some(period) = plugin.alarm.set(moment, host::now())
+            && let Err(e) = host::set_effective_context(root).and_then(|()| host::set_tick_period(period))
+        {
+            host::log(Level::Error, &format!("no tick can be had: host status {}", e.0));
+        }
     }
 }
 
@@ -228,15 +346,17 @@ fn answer(body_size: usize) -> Outcome {
     Ok(answer)
 }
 
-/// Says in the log what Coder's tokens allow. What could not be found out is asked again at the next tick.
+/// Writes what nobody waits for to the log.
 fn report(reply: &Reply) {
-    if reply.status != 503 {
-        let _ = host::set_tick_period(0);
-    }
     let level = if reply.status == 200 { Level::Info } else { Level::Warn };
     for line in String::from_utf8_lossy(&reply.body).lines() {
         host::log(level, line);
     }
+}
+
+/// Envoy's own words for a request that cannot be looked at: `local_reply_config` makes a Status of them.
+fn refuse() {
+    let _ = host::send_local_response(503, &[], b"");
 }
 
 /// Answers a stream, which may have gone: then there is nobody to tell.

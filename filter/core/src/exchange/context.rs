@@ -3,7 +3,7 @@
 use super::Exchange;
 use super::filter::Filter;
 use super::port::{Answer, Call, Lost, Outcome, Pending, Port};
-use super::reply::Reply;
+use super::reply::{Labels, Reply};
 use crate::coder::errors::{CoderError, Failure, Intent};
 use crate::coder::requests::Request as CoderRequest;
 use crate::config::ControlPlane;
@@ -19,6 +19,8 @@ pub(super) struct Cx {
     pub(super) port: Rc<Port>,
     /// What the access log should know, as filter state names and values.
     pub(super) facts: RefCell<Vec<(&'static str, String)>>,
+    /// What counters know the request by.
+    pub(super) labels: Cell<Labels>,
     /// What the client should know beside the answer.
     pub(super) warnings: RefCell<Vec<String>>,
     /// The caller's name, once kube-apiserver has told it; Coder's audit trail gets it.
@@ -28,8 +30,8 @@ pub(super) struct Cx {
 
 impl Cx {
     pub(super) fn new(filter: Rc<Filter>, port: Rc<Port>) -> Self {
-        let (facts, warnings, user, coder_calls) = Default::default();
-        Self { filter, port, facts, warnings, user, coder_calls }
+        let (facts, labels, warnings, user, coder_calls) = Default::default();
+        Self { filter, port, facts, labels, warnings, user, coder_calls }
     }
 
     /// Milliseconds since the Unix epoch.
@@ -74,7 +76,8 @@ impl Cx {
         if let Some(content_type) = request.content_type {
             headers.push(("content-type".to_owned(), content_type.to_owned()));
         }
-        self.port.call(Call {
+        let changes = request.changes();
+        let call = Call {
             cluster: plane.cluster.clone(),
             method: request.method,
             authority: plane.authority.clone(),
@@ -82,7 +85,8 @@ impl Cx {
             headers,
             body: request.body.unwrap_or_default(),
             timeout_ms: u32::MAX,
-        })
+        };
+        self.port.call_coder(call, changes)
     }
 
     /// Asks Coder and waits. An answer is a 2xx.

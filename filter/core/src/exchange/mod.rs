@@ -21,6 +21,7 @@ mod reply;
 mod request;
 mod request_body;
 mod serve;
+mod stopwatch;
 mod templates;
 mod workspaces;
 mod write;
@@ -28,7 +29,7 @@ mod write;
 pub use caller::Forwarded;
 pub use filter::{Filter, Verdict};
 pub use port::{Answer, Call, CallId, Lost, Outcome, Pending, Port};
-pub use reply::Reply;
+pub use reply::{Labels, Reply};
 pub use request::{Place, Request};
 
 use crate::time::Millis;
@@ -92,7 +93,7 @@ impl Exchange {
         self.advance()
     }
 
-    /// Whether it must run to its end though its client has left: it has begun to change something.
+    /// Whether it must run to its end though its client has left: it has begun to change something in Coder.
     pub fn outlives_client(&self) -> bool {
         self.port.writes()
     }

@@ -4,6 +4,8 @@
 //! waker: the host polls when something has happened. Holds the exchange's only view of time.
 
 use super::request_body::RequestBody;
+use super::stopwatch::Stopwatch;
+use crate::kube::status::Status;
 use crate::time::Millis;
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -95,6 +97,7 @@ pub struct Port {
     outcomes: RefCell<Vec<(CallId, Outcome)>>,
     wakes_at: Cell<Option<Millis>>,
     writes: Cell<bool>,
+    coder: Stopwatch,
     pub(super) body: RequestBody,
 }
 
@@ -110,8 +113,18 @@ impl Port {
     }
 
     fn with(now: Millis, deadline: Deadline, body: RequestBody) -> Self {
-        let (outbox, outcomes, wakes_at, writes) = Default::default();
-        Self { now: Cell::new(now), deadline, next: Cell::new(0), outbox, outcomes, wakes_at, writes, body }
+        let (outbox, outcomes, wakes_at, writes, coder) = Default::default();
+        Self {
+            now: Cell::new(now),
+            deadline,
+            next: Cell::new(0),
+            outbox,
+            outcomes,
+            wakes_at,
+            writes,
+            coder,
+            body,
+        }
     }
 
     /// Parks until the clock has reached `moment`.
@@ -127,14 +140,52 @@ impl Port {
         .await;
     }
 
+    /// Waits for the whole of the request's body and takes it, until the deadline of its calls: one that trickles in for longer could no
+    /// longer be acted upon.
+    ///
+    /// # Errors
+    /// 413 or 429 by the limits of [`RequestBody`], 504 at the deadline.
+    pub(super) async fn take_body(&self) -> Result<Vec<u8>, Status> {
+        std::future::poll_fn(|_| {
+            self.wakes_at.set(None);
+            if let Some(body) = self.body.take() {
+                return Poll::Ready(body);
+            }
+            match self.deadline {
+                Deadline::At(moment) if self.now() >= moment => {
+                    Poll::Ready(Err(Status::timeout("the body of the request did not arrive in time")))
+                }
+                Deadline::At(moment) => {
+                    self.wakes_at.set(Some(moment));
+                    Poll::Pending
+                }
+                Deadline::Each(_) => Poll::Pending,
+            }
+        })
+        .await
+    }
+
     /// The moment that this exchange sleeps until.
     pub(super) fn wakes_at(&self) -> Option<Millis> {
         self.wakes_at.get()
     }
 
-    /// Whether a call that may change something has been sent.
+    /// Whether a call that may change something in Coder has been sent.
     pub(super) fn writes(&self) -> bool {
         self.writes.get()
+    }
+
+    /// Milliseconds during which a call to Coder was on its way.
+    pub(super) fn coder_milliseconds(&self) -> Millis {
+        self.coder.total()
+    }
+
+    /// [`Port::call`] to Coder: its time is Coder's. Once one has been sent that `changes` something, the exchange outlives its client.
+    pub(super) fn call_coder(&self, call: Call, changes: bool) -> Pending<'_> {
+        self.coder.begin(self.next.get(), self.now());
+        let pending = self.call(call);
+        self.writes.set(self.writes.get() || changes);
+        pending
     }
 
     /// The time of the newest event, in milliseconds since the Unix epoch.
@@ -155,9 +206,6 @@ impl Port {
             self.hand_in(id, Err(Lost::NotSent));
         } else {
             call.timeout_ms = call.timeout_ms.min(left);
-            if call.method != "GET" {
-                self.writes.set(true);
-            }
             self.outbox.borrow_mut().push((id, call));
         }
         Pending { port: self, id }
@@ -168,6 +216,7 @@ impl Port {
     }
 
     pub(super) fn hand_in(&self, id: CallId, outcome: Outcome) {
+        self.coder.end(id, self.now());
         self.outcomes.borrow_mut().push((id, outcome));
     }
 

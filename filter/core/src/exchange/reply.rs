@@ -13,6 +13,24 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// What the access log should know: names of filter state and their values.
     pub facts: Vec<(&'static str, String)>,
+    /// What counters know it by.
+    pub labels: Labels,
+}
+
+/// What counters know an answer by, beside its status. Words of ours alone: what a client wrote must never become the name of a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Labels {
+    /// Kubernetes' verb.
+    pub verb: &'static str,
+    /// The resource with its subresource, or what else was asked for.
+    pub resource: &'static str,
+}
+
+/// Of a request that was not understood.
+impl Default for Labels {
+    fn default() -> Self {
+        Self { verb: "other", resource: "other" }
+    }
 }
 
 impl Reply {
@@ -22,7 +40,7 @@ impl Reply {
             ("content-type", content_type.to_owned()),
             ("cache-control", "no-cache, private".to_owned()),
         ];
-        Self { status, headers, body, facts: Vec::new() }
+        Self { status, headers, body, facts: Vec::new(), labels: Labels::default() }
     }
 
     /// The same with one more header.

@@ -5,9 +5,7 @@
 
 use crate::kube::status::Status;
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
 
 /// Bytes of request bodies that one worker holds.
 #[derive(Debug, Default)]
@@ -77,23 +75,22 @@ impl RequestBody {
         self.release();
     }
 
-    /// Waits for the whole and takes it. The budget gets it back when the exchange ends.
+    /// Takes the whole, once it is there. The budget gets it back when the exchange ends.
     ///
     /// # Errors
     /// 413 or 429, as soon as that is known.
-    pub(super) async fn take(&self) -> Result<Vec<u8>, Status> {
-        poll_fn(|_| match (self.refused.get(), self.complete.get()) {
+    pub(super) fn take(&self) -> Option<Result<Vec<u8>, Status>> {
+        match (self.refused.get(), self.complete.get()) {
             (Some(Refused::TooLarge), _) => {
-                Poll::Ready(Err(Status::request_entity_too_large(&format!("limit is {} bytes", self.limit))))
+                Some(Err(Status::request_entity_too_large(&format!("limit is {} bytes", self.limit))))
             }
-            (Some(Refused::NoRoom), _) => Poll::Ready(Err(Status::too_many_requests(
+            (Some(Refused::NoRoom), _) => Some(Err(Status::too_many_requests(
                 "the bodies of other requests take up all memory for them, please try again",
                 1,
             ))),
-            (None, true) => Poll::Ready(Ok(self.bytes.take())),
-            (None, false) => Poll::Pending,
-        })
-        .await
+            (None, true) => Some(Ok(self.bytes.take())),
+            (None, false) => None,
+        }
     }
 
     fn release(&self) {
@@ -110,15 +107,9 @@ impl Drop for RequestBody {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::future::Future;
-    use std::pin::pin;
-    use std::task::{Context, Waker};
 
     fn taken(body: &RequestBody) -> Option<Result<Vec<u8>, u16>> {
-        match pin!(body.take()).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(result) => Some(result.map_err(|status| status.code)),
-            Poll::Pending => None,
-        }
+        body.take().map(|result| result.map_err(|status| status.code))
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::authorize::{Refusal, authorize};
 use super::caller::Caller;
 use super::context::Cx;
 use super::namespace::{self, Phase};
-use super::reply::Reply;
+use super::reply::{Labels, Reply};
 use super::request::{Place, Request};
 use super::write::Write;
 use super::{discovery, openapi, templates, workspaces};
@@ -28,7 +28,9 @@ pub(super) async fn serve(cx: Cx, place: Place, request: Request, caller: Result
         reply = reply.with("warning", warning::header(&warning));
     }
     cx.note("kube.coder_calls", cx.coder_calls().to_string());
+    cx.note("kube.coder_milliseconds", cx.port.coder_milliseconds().to_string());
     reply.facts = cx.facts.take();
+    reply.labels = cx.labels.get();
     reply
 }
 
@@ -39,6 +41,13 @@ async fn answer(
     caller: Result<Caller, Status>,
 ) -> Result<Reply, Refusal> {
     let caller = caller?;
+    let document = |resource| {
+        cx.labels.set(Labels { verb: if request.method() == "GET" { "get" } else { "other" }, resource })
+    };
+    document(match place {
+        Place::Groups | Place::Group => "discovery",
+        Place::OpenApiIndex | Place::OpenApiDocument => "openapi",
+    });
     match place {
         Place::Groups => discovery::groups(cx, &caller, request).await,
         Place::OpenApiIndex => openapi::index(cx, &caller, request).await,
@@ -61,6 +70,7 @@ async fn answer(
                     Ok(discovery::version(request)?)
                 }
                 RequestInfo::Resource(info) => {
+                    cx.labels.set(labels(&info));
                     cx.note("kube.verb", info.verb.as_str());
                     cx.note("kube.resource", info.resource.as_str());
                     authorize(cx, &caller, Attributes::Resource(&info)).await?;
@@ -70,6 +80,20 @@ async fn answer(
             }
         }
     }
+}
+
+/// What counters know a request for a resource by.
+fn labels(info: &ResourceRequest) -> Labels {
+    let resource = match (info.resource.as_str(), info.subresource.as_deref()) {
+        ("coderworkspaces", None) => "coderworkspaces",
+        ("coderworkspaces", Some("log")) => "coderworkspaces/log",
+        ("coderworkspaces", Some("scale")) => "coderworkspaces/scale",
+        ("coderworkspaces", Some("status")) => "coderworkspaces/status",
+        ("codertemplates", None) => "codertemplates",
+        ("codertemplates", Some("status")) => "codertemplates/status",
+        _ => Labels::default().resource,
+    };
+    Labels { verb: info.verb.as_str(), resource }
 }
 
 /// Documents are paths, not resources, to RBAC.

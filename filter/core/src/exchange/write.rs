@@ -36,7 +36,7 @@ pub(super) struct Write<'a> {
 impl Write<'_> {
     /// The body, once it is there as a whole.
     pub(super) async fn body(&self) -> Result<Vec<u8>, Status> {
-        self.cx.port.body.take().await
+        self.cx.port.take_body().await
     }
 
     /// Options of create, update and patch.

@@ -41,6 +41,13 @@ impl Request {
         Self { method: "DELETE", path, body: None, content_type: None }
     }
 
+    /// Whether it may change something. Two questions are too long for a path, and are asked with a body.
+    pub fn changes(&self) -> bool {
+        self.method != "GET"
+            && !self.path.ends_with("/authcheck")
+            && !self.path.ends_with("/dynamic-parameters/evaluate")
+    }
+
     /// With a value as its body, which is written as JSON.
     fn json<T: Serialize + ?Sized>(method: &'static str, path: String, body: &T) -> Self {
         // Shapes of ours with text as their keys can always be written.
