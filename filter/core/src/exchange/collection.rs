@@ -47,17 +47,34 @@ pub(super) fn page<T: Object>(
     options: &ListOptions,
     objects: &[Listed<T>],
 ) -> Result<Reply, Status> {
-    let places = objects.iter().enumerate().map(|(index, listed)| {
-        let ObjectMeta { namespace, name, .. } = listed.object.metadata();
-        Place { namespace, name, newest: listed.newest, index }
-    });
-    let (shown, meta) = cut(cx, options, places.collect());
+    let (shown, meta) = cut(cx, options, places(objects));
     let guess = shown.len().saturating_mul(2048).saturating_add(1024);
     let mut writer = ListWriter::new::<T>(accepted.form, &meta, cx.now(), Vec::with_capacity(guess))?;
     for listed in shown.iter().filter_map(|place| objects.get(place.index)) {
         writer.push(&listed.object, |hash| resource_version(listed.newest, hash))?;
     }
     Ok(Reply::new(200, accepted.encoding.content_type(), encode(writer.finish(), accepted)))
+}
+
+/// Names of the objects on the page that the client asked for, and what the page says of itself.
+pub(super) fn names<T: Object>(
+    cx: &Cx,
+    options: &ListOptions,
+    objects: &[Listed<T>],
+) -> (Vec<String>, ListMeta) {
+    let (chosen, meta) = cut(cx, options, places(objects));
+    (chosen.iter().map(|place| place.name.to_owned()).collect(), meta)
+}
+
+fn places<T: Object>(objects: &[Listed<T>]) -> Vec<Place<'_>> {
+    objects
+        .iter()
+        .enumerate()
+        .map(|(index, listed)| {
+            let ObjectMeta { namespace, name, .. } = listed.object.metadata();
+            Place { namespace, name, newest: listed.newest, index }
+        })
+        .collect()
 }
 
 /// An object in a list, whatever its kind.

@@ -185,6 +185,12 @@ async fn change(
     let Some(namespace) = info.namespace.as_deref() else { return Err(not_served(info).into()) };
     let Some(plane) = cx.filter.config.control_plane(namespace) else {
         return Err(match info.verb {
+            // Kubernetes empties every namespace that it deletes, also where there is nothing of ours in it.
+            Verb::DeleteCollection if info.subresource.is_none() => match info.resource.as_str() {
+                "coderworkspaces" => return Ok(workspaces::list::list(cx, &[], query, accepted).await?),
+                "codertemplates" => return Ok(templates::list::list(cx, &[], query, accepted).await?),
+                _ => not_served(info),
+            },
             Verb::Create => {
                 let why = format!("no Coder stands behind namespace {}", Quoted(namespace));
                 Status::forbidden(info.group_resource(), name, &why)

@@ -8,6 +8,7 @@ mod faults;
 mod lists;
 mod reads;
 mod workspace_create;
+mod workspace_delete;
 mod workspace_update;
 
 use super::{Answer, Call, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict};

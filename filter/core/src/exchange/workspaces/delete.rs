@@ -27,11 +27,7 @@ pub(in crate::exchange) async fn delete(write: Write<'_>) -> Result<Reply, Refus
     let spared = !plane.delete_with_namespace && write.namespace().await? == Phase::Terminating;
     let answer = find::found(asked, plane, name).await?;
     let workspace = read(&answer, plane, name)?;
-    let precondition = Precondition {
-        uid: options.uid.as_deref().unwrap_or_default(),
-        resource_version: options.resource_version.as_deref().unwrap_or_default(),
-    };
-    precondition.check(WORKSPACES, name, &workspace.id, shown::version(plane, &workspace)?)?;
+    precondition(plane, name, &workspace, &options)?;
     let doomed =
         if spared { Doomed::Spared } else { doom(cx, plane, name, &workspace, options.dry_run).await? };
     let parameters = match shown::is_whole(accepted) {
@@ -51,6 +47,20 @@ pub(super) async fn options(write: Write<'_>) -> Result<DeleteOptions, Status> {
         return Err(refused(write.name, vec![Cause::invalid("propagationPolicy", "Orphan", why)]));
     }
     Ok(options)
+}
+
+/// Whether it is the workspace that is meant.
+pub(super) fn precondition(
+    plane: &ControlPlane,
+    name: &str,
+    workspace: &Workspace<'_>,
+    options: &DeleteOptions,
+) -> Result<(), Status> {
+    let precondition = Precondition {
+        uid: options.uid.as_deref().unwrap_or_default(),
+        resource_version: options.resource_version.as_deref().unwrap_or_default(),
+    };
+    precondition.check(WORKSPACES, name, &workspace.id, shown::version(plane, workspace)?)
 }
 
 /// What became of a workspace that was to be deleted.

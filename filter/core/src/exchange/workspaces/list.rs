@@ -41,11 +41,28 @@ pub(in crate::exchange) async fn list(
     let Some(search) = push_down(&options.label_selector, &options.field_selector) else {
         return page::<CoderWorkspace<'_>>(cx, accepted, &options, &[]);
     };
+    read_all(cx, planes, &search, |lists| {
+        let mut objects = Vec::new();
+        for (plane, pages) in planes.iter().zip(lists) {
+            select(plane, pages, &options, &mut objects);
+        }
+        page(cx, accepted, &options, &objects)
+    })
+    .await
+}
+
+/// Reads each of these Coders completely, and hands the pages of each, in the order of the Coders, to who wants them.
+pub(super) async fn read_all<T>(
+    cx: &Cx,
+    planes: &[&ControlPlane],
+    search: &WorkspaceQuery,
+    then: impl FnOnce(&[Vec<WorkspaceList<'_>>]) -> Result<T, Status>,
+) -> Result<T, Status> {
     // All Coders are asked before the first is waited for.
-    let first_pages: Vec<_> = planes.iter().map(|plane| ask(cx, plane, &search, 0)).collect();
+    let first_pages: Vec<_> = planes.iter().map(|plane| ask(cx, plane, search, 0)).collect();
     let mut readings = Vec::with_capacity(planes.len());
     for (plane, first) in planes.iter().zip(first_pages) {
-        readings.push((*plane, vec![receive(plane, &search, first).await?]));
+        readings.push((*plane, vec![receive(plane, search, first).await?]));
     }
     let mut attempts = 1;
     loop {
@@ -54,20 +71,16 @@ pub(in crate::exchange) async fn list(
         let Some((index, missing)) =
             lists.iter().enumerate().find_map(|(index, pages)| Some((index, missing(pages)?)))
         else {
-            let mut objects = Vec::new();
-            for ((plane, _), pages) in readings.iter().zip(&lists) {
-                select(plane, pages, &options, &mut objects);
-            }
-            return page(cx, accepted, &options, &objects);
+            return then(&lists);
         };
         let Some((plane, pages)) = readings.get_mut(index) else { continue };
         match missing {
             Missing::From(offset) => {
-                pages.push(receive(plane, &search, ask(cx, plane, &search, offset)).await?)
+                pages.push(receive(plane, search, ask(cx, plane, search, offset)).await?)
             }
             Missing::Some if attempts < ATTEMPTS => {
                 attempts = attempts.saturating_add(1);
-                *pages = vec![receive(plane, &search, ask(cx, plane, &search, 0)).await?];
+                *pages = vec![receive(plane, search, ask(cx, plane, search, 0)).await?];
             }
             Missing::Some => {
                 return Err(Status::service_unavailable(format!(
@@ -80,7 +93,7 @@ pub(in crate::exchange) async fn list(
 }
 
 /// Adds what the selectors let through.
-fn select<'a>(
+pub(super) fn select<'a>(
     plane: &'a ControlPlane,
     pages: &'a [WorkspaceList<'a>],
     options: &ListOptions,
