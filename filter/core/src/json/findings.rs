@@ -3,10 +3,14 @@
 //! Paths grow from their end while a value's reader returns to that of the value around it, so that nothing is spent on the path of a value
 //! in which all is well.
 
+use serde::de::Error;
 use std::fmt;
 
 /// Findings that are told, as in sigs.k8s.io/json.
 const MOST: usize = 100;
+
+/// Most values that a document of people may have: each may take a hundred times the memory that it took in the document.
+const VALUES: usize = 200_000;
 
 /// What is wrong with a field that could be read nevertheless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,12 +37,23 @@ pub(super) struct Report {
     pub(super) path: String,
     /// None where nobody asks.
     findings: Option<Vec<Finding>>,
+    /// Values so far, where findings are collected.
+    values: usize,
 }
 
 impl Report {
     /// One that collects findings.
     pub(super) fn collecting() -> Self {
-        Self { path: String::new(), findings: Some(Vec::new()) }
+        Self { path: String::new(), findings: Some(Vec::new()), values: 0 }
+    }
+
+    /// Counts one more value.
+    pub(super) fn spend<E: Error>(&mut self) -> Result<(), E> {
+        self.values = self.values.saturating_add(1);
+        if self.collects() && self.values > VALUES {
+            return Err(E::custom("too many values"));
+        }
+        Ok(())
     }
 
     pub(super) fn collects(&self) -> bool {

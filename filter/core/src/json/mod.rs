@@ -158,7 +158,7 @@ pub fn read_into<'de>(json: &'de [u8], target: &mut dyn Read<'de>) -> Result<(),
 }
 
 /// As [`read_into`], for what people have written: tells the fields that are unknown or repeated, in the order of the document and at
-/// most a hundred. More repeated ones than that are refused.
+/// most a hundred. More repeated ones than that are refused, and so are documents of more than 200,000 values.
 ///
 /// # Errors
 /// As [`read`].
@@ -217,6 +217,7 @@ impl<'de> DeserializeSeed<'de> for Target<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.report.spend()?;
         match self.target.parts() {
             Parts::Raw(raw) => raw.0 = <&RawValue>::deserialize(deserializer)?.get(),
             Parts::Tree(value) => tree::read(value, self.report, deserializer)?,

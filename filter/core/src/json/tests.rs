@@ -142,7 +142,16 @@ fn findings_have_an_end() {
     assert_eq!(unknown.map(|findings| findings.len()), Ok(100));
     let repeated = format!("{{\"tags\":{}}}", many(|_| "k".to_owned()));
     let error = read_strictly(repeated.as_bytes(), &mut Wish::default()).unwrap_err();
-    assert!(error.problem.starts_with("too many") && error.path == "tags", "{error}");
+    assert!(error.problem.starts_with("too many fields") && error.path == "tags", "{error}");
+    let long = |name: &str| {
+        let json = format!("{{\"{name}\":[{}{{}}]}}", "{},".repeat(300_000));
+        read_strictly(json.as_bytes(), &mut Wish::default())
+            .map_err(|error| error.problem.starts_with("too many values"))
+    };
+    assert_eq!(
+        ["rows", "tree", "any", "x"].map(|name| long(name).map(|findings| findings.len())),
+        [Err(true), Err(true), Ok(0), Ok(1)]
+    );
 }
 
 #[test]

@@ -23,6 +23,7 @@ impl<'de> DeserializeSeed<'de> for Tree<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.report.spend()?;
         deserializer.deserialize_any(self)
     }
 }
