@@ -12,6 +12,8 @@ use crate::kube::status::{Cause, CauseType};
 pub struct Asked<'a> {
     /// Values that are new: what is wrong with others is Coder's to say.
     pub values: &'a Values,
+    /// Names that are meant, though their values are not new.
+    pub kept: &'a [&'a str],
     /// Name and values of the preset.
     pub preset: Option<(&'a str, &'a Values)>,
     /// What the workspace has, when there is one.
@@ -30,16 +32,13 @@ pub fn judge(evaluation: &Evaluation<'_>, asked: Asked<'_>) -> Vec<Cause> {
         // Then there may be no parameters to compare with.
         return causes;
     }
+    let find = |name: &str| evaluation.parameters.iter().find(|declared| *declared.name == *name);
+    causes
+        .extend(asked.kept.iter().filter(|name| find(name).is_none()).map(|name| unknown(evaluation, name)));
     for (name, value) in &asked.values.0 {
         let field = parameter_field(name);
-        let Some(declared) = evaluation.parameters.iter().find(|declared| *declared.name == **name) else {
-            let declared: Vec<&str> =
-                evaluation.parameters.iter().map(|declared| declared.name.as_str()).collect();
-            let mut cause = Cause::not_supported(&field, name, &declared);
-            if declared.is_empty() {
-                cause.message.push_str(": the template version has no parameters");
-            }
-            causes.push(cause);
+        let Some(declared) = find(name) else {
+            causes.push(unknown(evaluation, name));
             continue;
         };
         if let Some((preset, values)) = asked.preset
@@ -56,6 +55,16 @@ pub fn judge(evaluation: &Evaluation<'_>, asked: Asked<'_>) -> Vec<Cause> {
     }
     causes.extend(evaluation.parameters.iter().filter_map(wrong));
     causes
+}
+
+/// The version does not declare it.
+fn unknown(evaluation: &Evaluation<'_>, name: &str) -> Cause {
+    let declared: Vec<&str> = evaluation.parameters.iter().map(|declared| declared.name.as_str()).collect();
+    let mut cause = Cause::not_supported(&parameter_field(name), name, &declared);
+    if declared.is_empty() {
+        cause.message.push_str(": the template version has no parameters");
+    }
+    cause
 }
 
 /// All values that a build would have.
@@ -119,6 +128,7 @@ mod tests {
         let (named, preset, previous) = (values(named), preset.map(values), previous.map(values));
         let asked = Asked {
             values: &named,
+            kept: &[],
             preset: preset.as_ref().map(|values| ("small", values)),
             previous: previous.as_ref(),
         };
@@ -160,10 +170,19 @@ mod tests {
     }
 
     #[test]
+    fn meant_and_not_there() {
+        let evaluation = coder::parse(EVALUATION.as_bytes()).unwrap();
+        let none = Values::default();
+        let asked = Asked { values: &none, kept: &["cpu", "gpu"], preset: None, previous: None };
+        let fields: Vec<String> = judge(&evaluation, asked).into_iter().map(|cause| cause.field).collect();
+        assert_eq!(fields, ["spec.parameters[gpu]", "spec.parameters[zone]", "spec.parameters[size]"]);
+    }
+
+    #[test]
     fn the_whole_is_wrong() {
         let evaluation = coder::parse(br#"{"diagnostics":[{"severity":"error","summary":"Failed to fetch workspace owner","detail":"d"}],"parameters":null}"#).unwrap();
         let named = values(&[("cpu", "1")]);
-        let causes = judge(&evaluation, Asked { values: &named, preset: None, previous: None });
+        let causes = judge(&evaluation, Asked { values: &named, kept: &[], preset: None, previous: None });
         assert_eq!(causes.len(), 1);
         assert_eq!(
             (causes[0].field.as_str(), causes[0].message.as_str()),

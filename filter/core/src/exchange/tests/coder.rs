@@ -98,7 +98,8 @@ impl Coder {
         change(&mut self.0.borrow_mut().workspaces[0]);
     }
 
-    fn answer(&self, call: &Call) -> Outcome {
+    /// Answers a call.
+    pub(super) fn answer(&self, call: &Call) -> Outcome {
         let path = call.path.strip_prefix("/api/v2").unwrap();
         let line = format!("{} {path}", call.method);
         let mut state = self.0.borrow_mut();

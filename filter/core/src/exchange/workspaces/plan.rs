@@ -116,6 +116,7 @@ pub(super) async fn plan(
     }
     let asked = Asked {
         values: &given_values,
+        kept: &[],
         preset: preset_asked.zip(preset.as_ref().map(|(_, values)| values)),
         previous: None,
     };

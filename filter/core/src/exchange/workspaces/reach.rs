@@ -26,8 +26,8 @@ pub(super) struct Wish<'a> {
     /// Those of the latest build.
     pub(super) parameters: &'a Values,
     pub(super) spec: &'a CoderWorkspaceManifest,
-    /// A version that is named is meant, also when it is the one that the workspace has.
-    pub(super) pinned: bool,
+    /// All that the spec names is meant, also where it is as it was: it is not the result of a patch.
+    pub(super) whole: bool,
     pub(super) dry_run: bool,
 }
 
@@ -47,7 +47,7 @@ impl Wish<'_> {
     /// 422 with every field that will not do, 409 for a build in the way, and what Coder refuses.
     pub(super) async fn reach(&self) -> Result<Reached, Status> {
         let mut causes = workspace_check::check(self.spec);
-        let change = match change(self.current, self.parameters, self.spec, self.pinned) {
+        let change = match change(self.current, self.parameters, self.spec, self.whole) {
             Ok(change) => change,
             Err(more) => {
                 causes.extend(more);
@@ -93,7 +93,10 @@ impl Wish<'_> {
             let template = &self.current.template_id;
             versions::check(&version, template, Use::Build, "spec.templateVersionID", self.name)?;
         }
-        let asked = Asked { values: given, preset: None, previous: Some(self.parameters) };
+        // The result of a patch names all that was there, and a version that has less takes it away.
+        let named = self.spec.parameters.iter().flatten().map(|parameter| parameter.name.as_str());
+        let kept: Vec<&str> = named.filter(|name| self.whole && given.get(name).is_none()).collect();
+        let asked = Asked { values: given, kept: &kept, preset: None, previous: Some(self.parameters) };
         evaluate::receive(self.plane, self.name, evaluation, asked).await
     }
 
@@ -107,10 +110,10 @@ impl Wish<'_> {
         let after: Option<Workspace<'_>> =
             reached.answer.as_ref().and_then(|answer| coder::parse(&answer.body).ok());
         let user = self.cx.user.borrow().clone();
+        let built = reached.change.build.is_some() && after.is_some();
         let after = after.unwrap_or_else(|| {
             projected(self.current, &reached.change, &user, Timestamp::from_millis(self.cx.now()))
         });
-        let built = reached.change.build.is_some() && reached.answer.is_some();
         // What cannot be read again is known well enough; the change was made, and an error would say that it was not.
         let parameters = match built && whole {
             true => shown::parameters(self.cx, self.plane, self.name, &after.latest_build.id).await.ok(),

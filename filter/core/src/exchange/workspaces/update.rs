@@ -59,7 +59,7 @@ pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refus
     };
     let workspace = read(&answer, plane, name)?;
     let parameters = shown::parameters(cx, plane, name, &workspace.latest_build.id).await?;
-    let (document, pinned) = match sent {
+    let (document, whole) = match sent {
         Sent::Whole(document) => (document, true),
         Sent::Patch(patch_type, body) => {
             let base = shown::json(cx, plane, Form::Object, &workspace, Some(&parameters))?;
@@ -79,7 +79,7 @@ pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refus
         current: &workspace,
         parameters: &parameters,
         spec: &manifest.spec,
-        pinned,
+        whole,
         dry_run: options.dry_run,
     };
     let reached = wish.reach().await?;
