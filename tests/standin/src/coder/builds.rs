@@ -365,10 +365,8 @@ pub(super) fn log_answer(job: &Job, query: Option<&str>) -> Answer {
 /// What is said to who wants a websocket without asking for one: its library writes first, then coderd adds its own.
 pub(super) fn upgrade_required() -> Answer {
     let violation = "WebSocket protocol violation: Connection header \"\" does not contain Upgrade";
-    let said = json!({
-        "message": "Failed to accept websocket.",
-        "detail": format!("failed to accept WebSocket connection: {violation}"),
-    });
+    let detail = json!(format!("failed to accept WebSocket connection: {violation}"));
+    let said = format!(r#"{{"message":"Failed to accept websocket.","detail":{detail}}}"#);
     Ok((StatusCode::UPGRADE_REQUIRED, format!("{violation}\n{said}\n")).into_response())
 }
 

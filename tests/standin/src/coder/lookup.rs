@@ -7,7 +7,8 @@ use super::reply::{Failure, path_id};
 use super::state::{Build, Organization, State, Template, User, Version, Workspace};
 
 impl State {
-    /// `{user}`: `me`, a UUID in any spelling, or a name in any case. Unknown, deleted and hidden ones are all 400.
+    /// `{user}`: `me`, a UUID in any spelling, or a name in any case. Unknown and hidden ones are 400; deleted ones are found
+    /// by their ids alone.
     pub(crate) fn user(&self, actor: Actor, text: &str) -> Result<&User, Failure> {
         let found = if text == "me" {
             self.users.get(actor.id)
@@ -16,7 +17,7 @@ impl State {
         } else {
             self.users.iter().find(|user| !user.deleted && user.username.eq_ignore_ascii_case(text))
         };
-        found.filter(|user| !user.deleted && actor.acts_for(user.id)).ok_or_else(|| {
+        found.filter(|user| actor.acts_for(user.id)).ok_or_else(|| {
             Failure::bad_request("\"user\" must be an existing uuid or username.")
                 .detail(format!("queried user=\"{text}\""))
         })

@@ -57,9 +57,8 @@ pub(crate) fn written(answer: &Answer, fields: &[String], names: &mut Names) -> 
     if !answer.content_type.starts_with("application/json") {
         let text = std::str::from_utf8(&answer.body).unwrap_or_default();
         let text = if text.contains('\0') { String::new() } else { names.hide(text.trim_end()) };
-        return vec![
-            format!("{status} {}, {} bytes {text}", answer.content_type, answer.body.len()).trim_end().into(),
-        ];
+        let line = format!("{status} {}, {} bytes {text}", answer.content_type, answer.body.len());
+        return line.trim_end().lines().map(String::from).collect();
     }
     let mut value = answer.json();
     if !fields.is_empty() {
