@@ -128,6 +128,17 @@ pub fn segment(text: &str) -> Result<(), NameError> {
     if upper { Err(NameError::UpperCase) } else { Ok(()) }
 }
 
+/// A name that begins so and ends with a suffix. Where its last segment would be too long for Coder, what comes before the suffix is cut.
+pub fn generated(beginning: &str, suffix: &str) -> String {
+    let (front, last) =
+        match beginning.rfind('.').and_then(|dot| beginning.split_at_checked(dot.saturating_add(1))) {
+            Some((front, last)) => (front, last),
+            None => ("", beginning),
+        };
+    let room = last.floor_char_boundary(SEGMENT_MAX.saturating_sub(suffix.len()));
+    [front, last.get(..room).unwrap_or_default(), suffix].concat()
+}
+
 /// Coder gives nothing these names, which collide with its dashboard's routes. (`New` it would allow, so they
 /// are refused when something is created and not when it is read.)
 pub fn is_reserved(segment: &str) -> bool {
@@ -189,6 +200,19 @@ mod tests {
         assert_eq!(join(&["Coder", "alICE", "WS0"]).as_deref(), Some("coder.alice.ws0"));
         assert_eq!(join(&["coder", "prebuilds", "a_b"]), None);
         assert_eq!(join(&["coder", ""]), None);
+    }
+
+    #[test]
+    fn made_up() {
+        let check =
+            |beginning: &str, expect: &str| assert_eq!(generated(beginning, "x2b4c"), expect, "{beginning}");
+        check("coder.alice.dev-", "coder.alice.dev-x2b4c");
+        check("coder.alice.", "coder.alice.x2b4c");
+        check("dev", "devx2b4c");
+        check("", "x2b4c");
+        check(&format!("coder.alice.{}", "a".repeat(40)), &format!("coder.alice.{}x2b4c", "a".repeat(27)));
+        check(&format!("{}.dev", "a".repeat(40)), &format!("{}.devx2b4c", "a".repeat(40)));
+        check(&format!("coder.{}", "ü".repeat(20)), &format!("coder.{}x2b4c", "ü".repeat(13)));
     }
 
     #[test]
