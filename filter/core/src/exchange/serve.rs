@@ -146,6 +146,9 @@ async fn read(
         ("coderworkspaces", None | Some("status"), Verb::Get) => {
             workspaces::get::get(cx, plane()?, name, &accepted()?).await
         }
+        ("coderworkspaces", Some("scale"), Verb::Get) => {
+            workspaces::scale::get(cx, plane()?, name, &accepted()?).await
+        }
         ("coderworkspaces", Some("log"), Verb::Get) => {
             negotiate_text(accept)?;
             workspaces::log::log(cx, plane()?, name, query).await
@@ -203,6 +206,9 @@ async fn change(
     match (info.resource.as_str(), info.subresource.as_deref(), info.verb) {
         ("coderworkspaces", None, Verb::Create) => workspaces::create::create(write).await,
         ("coderworkspaces", None, Verb::Update | Verb::Patch) => workspaces::update::update(write).await,
+        ("coderworkspaces", Some("scale"), Verb::Update | Verb::Patch) => {
+            workspaces::scale::update(write).await
+        }
         ("coderworkspaces", None, Verb::Delete) => workspaces::delete::delete(write).await,
         ("coderworkspaces", None, Verb::DeleteCollection) => {
             workspaces::delete_collection::delete_collection(write).await
@@ -220,7 +226,7 @@ async fn change(
 /// 405 for a verb that a resource does not serve, 404 for a resource that there is not.
 fn not_served(info: &ResourceRequest) -> Status {
     match (info.resource.as_str(), info.subresource.as_deref()) {
-        ("coderworkspaces", None | Some("log" | "status")) => {
+        ("coderworkspaces", None | Some("log" | "scale" | "status")) => {
             Status::method_not_supported(WORKSPACES, info.verb.as_str())
         }
         ("codertemplates", None | Some("status")) => {

@@ -62,8 +62,19 @@ impl Write<'_> {
         kind: &str,
         options: &WriteOptions,
     ) -> Result<Manifest<T>, Status> {
+        self.manifest_of(document, API_VERSION, kind, options)
+    }
+
+    /// As [`Write::manifest`], for a kind of another group.
+    pub(super) fn manifest_of<'d, T: Read<'d> + Default>(
+        &self,
+        document: &'d Document,
+        api_version: &str,
+        kind: &str,
+        options: &WriteOptions,
+    ) -> Result<Manifest<T>, Status> {
         let expected = Expected {
-            api_version: API_VERSION,
+            api_version,
             kind,
             resource: self.info.group_resource(),
             namespace: &self.plane.namespace,

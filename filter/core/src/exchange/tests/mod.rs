@@ -11,6 +11,7 @@ mod workspace_create;
 mod workspace_delete;
 mod workspace_faults;
 mod workspace_laws;
+mod workspace_scale;
 mod workspace_update;
 
 use super::{Answer, Call, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict};

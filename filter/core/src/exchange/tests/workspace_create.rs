@@ -275,3 +275,31 @@ fn its_answer_is_enough_when_it_cannot_be_read_again() {
         json!([{"name": "cpu", "value": "4"}, {"name": "home", "value": "small"}])
     );
 }
+
+#[test]
+fn names_that_are_made_up() {
+    let coder = Coder::instant();
+    let world = coder.world();
+    let send = |beginning: &str| {
+        let mut sent = manifest("", &json!({}));
+        sent["metadata"] = json!({"generateName": beginning});
+        world.write("POST", PATH, "application/json", &sent)
+    };
+    let named = |reply: &Reply| body(reply)["metadata"]["name"].as_str().unwrap().to_owned();
+    let first = send("coder.alice.dev-");
+    assert_eq!(first.status, 201, "{}", body(&first));
+    let name = named(&first);
+    assert!(name.starts_with("coder.alice.dev-") && name.len() == 21, "{name}");
+    // At the same moment the same name is made up, and is taken; so is another.
+    let taken = answer(409, &json!({"message": "taken"}));
+    coder.fail("POST /users/alice/workspaces", 1, taken.clone());
+    let second = send("coder.alice.dev-");
+    assert_eq!((second.status, named(&second) == name), (201, false));
+    assert_eq!(named(&send(&format!("coder.alice.{}", "a".repeat(32)))).len(), "coder.alice.".len() + 32);
+    coder.fail("POST /users/alice/workspaces", u32::MAX, taken);
+    let before = world.writes().len();
+    refused(&send("coder.alice.dev-"), 409, "AlreadyExists", "not able to generate a unique name");
+    assert_eq!(world.writes().len() - before, 5);
+    refused(&send("dev-"), 422, "Invalid", "metadata.name");
+    refused(&send(""), 422, "Invalid", "name or generateName is required");
+}

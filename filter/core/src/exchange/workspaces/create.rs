@@ -14,12 +14,17 @@ use crate::exchange::port::Answer;
 use crate::exchange::reply::Reply;
 use crate::exchange::write::Write;
 use crate::kube::document;
+use crate::kube::generate_name;
 use crate::kube::manifest::Manifest;
+use crate::kube::object_writer::content_hash;
 use crate::kube::quote::Quoted;
 use crate::kube::status::{Cause, Status};
 use crate::kube::write_options::WriteOptions;
 use crate::names::{self, WorkspaceName};
 use crate::time::Timestamp;
+
+/// How many names are made up, at most, for one that is free.
+const ATTEMPTS: u32 = 5;
 
 /// Makes the workspace that is sent. 201 and the object.
 pub(in crate::exchange) async fn create(write: Write<'_>) -> Result<Reply, Refusal> {
@@ -37,7 +42,16 @@ pub(super) async fn make(
     manifest: &Manifest<CoderWorkspaceManifest>,
 ) -> Result<Reply, Refusal> {
     let Write { cx, plane, .. } = write;
-    let (full_name, spec) = (manifest.metadata.name.as_str(), &manifest.spec);
+    let (meta, spec) = (&manifest.metadata, &manifest.spec);
+    let mut made_up = MadeUp::new(write, &meta.generate_name);
+    let full_name = match meta.name.as_str() {
+        "" if meta.generate_name.is_empty() => {
+            let cause = Cause::required("metadata.name", "name or generateName is required");
+            return Err(refused("", vec![cause]).into());
+        }
+        "" => &made_up.next(),
+        name => name,
+    };
     let mut causes = Vec::new();
     let name = match WorkspaceName::parse(full_name) {
         Ok(name) => {
@@ -54,13 +68,14 @@ pub(super) async fn make(
         Some(name) if causes.is_empty() => name,
         _ => return Err(refused(full_name, causes).into()),
     };
+    let (mut name, mut full_name) = (name, full_name.to_owned());
     let taken = options.dry_run.then(|| cx.send_to_coder(plane, requests::workspace_by_name(&name)));
-    let plan = plan(write, &name, spec).await?;
+    let mut plan = plan(write, &name, spec).await?;
     if let Some(taken) = taken {
         match settled(Intent::ReadByUser, taken).await {
-            Ok(answer) => return Err(taken_by(&answer, full_name).into()),
+            Ok(answer) => return Err(taken_by(&answer, &full_name).into()),
             Err(e) if e.class == Class::NotFound => {}
-            Err(e) => return Err(failed(&e, &plane.namespace, full_name).into()),
+            Err(e) => return Err(failed(&e, &plane.namespace, &full_name).into()),
         }
         let user = cx.user.borrow().clone();
         let reply = plan.show(&name.workspace, &user, Timestamp::from_millis(cx.now()), |workspace| {
@@ -69,13 +84,47 @@ pub(super) async fn make(
         })?;
         return Ok(reply);
     }
-    let answer = cx.coder(plane, Intent::Create, requests::create_workspace(&name.user, &plan.request)).await;
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(e) if e.class == Class::AlreadyExists => return Err(conflict(write, &name, &e).await.into()),
-        Err(e) => return Err(failed(&e, &plane.namespace, full_name).into()),
-    };
-    Ok(made(write, &plan, manifest, &answer).await?)
+    loop {
+        let request = requests::create_workspace(&name.user, &plan.request);
+        match cx.coder(plane, Intent::Create, request).await {
+            Ok(answer) => return Ok(made(write, &plan, manifest, &full_name, &answer).await?),
+            Err(e) if e.class != Class::AlreadyExists => {
+                return Err(failed(&e, &plane.namespace, &full_name).into());
+            }
+            Err(e) if !meta.name.is_empty() => return Err(conflict(write, &name, &e).await.into()),
+            Err(_) if made_up.attempts >= ATTEMPTS => {
+                return Err(Status::generate_name_conflict(WORKSPACES, &full_name).into());
+            }
+            Err(_) => {}
+        }
+        full_name = made_up.next();
+        name = WorkspaceName::parse(&full_name)
+            .map_err(|why| Status::internal_error(&format!("a name that was made up {why}")))?;
+        plan.request.name.clone_from(&name.workspace);
+    }
+}
+
+/// Names that are made up for one request.
+struct MadeUp<'a> {
+    beginning: &'a str,
+    /// What makes them differ from those of other requests.
+    salt: String,
+    attempts: u32,
+}
+
+impl<'a> MadeUp<'a> {
+    fn new(write: Write<'_>, beginning: &'a str) -> Self {
+        // Envoy gives every request an id; who asks and when will do as well.
+        let id = write.request.header("x-request-id").unwrap_or_default();
+        let salt = format!("{id} {} {}", write.cx.user.borrow(), write.cx.now());
+        Self { beginning, salt, attempts: 0 }
+    }
+
+    fn next(&mut self) -> String {
+        self.attempts = self.attempts.saturating_add(1);
+        let seed = content_hash(&(&self.salt, self.attempts), &mut Vec::new()).unwrap_or_default();
+        names::generated(self.beginning, &generate_name::suffix(seed))
+    }
 }
 
 /// What there is under a name that is taken.
@@ -109,10 +158,10 @@ async fn made(
     write: Write<'_>,
     plan: &Plan,
     manifest: &Manifest<CoderWorkspaceManifest>,
+    full_name: &str,
     answer: &Answer,
 ) -> Result<Reply, Status> {
     let Write { cx, plane, accepted, .. } = write;
-    let full_name = manifest.metadata.name.as_str();
     let mut workspace: Workspace<'_> = coder::parse(&answer.body).map_err(|_| {
         failed(&CoderError::new(Intent::Create, Failure::Garbage), &plane.namespace, full_name)
     })?;

@@ -13,6 +13,7 @@ pub(super) mod list;
 pub(super) mod log;
 mod plan;
 mod reach;
+pub(super) mod scale;
 mod shown;
 pub(super) mod update;
 mod versions;
