@@ -316,7 +316,10 @@ proptest! {
         let body = Value::Array(operations).to_string();
         let mut theirs = base.clone();
         let operations: ::json_patch::Patch = serde_json::from_str(&body).unwrap();
-        match (patched(PatchType::Json, &base, &body), ::json_patch::patch(&mut theirs, &operations)) {
+        // One by one: it panics where it cannot undo what it has done.
+        let outcome =
+            operations.iter().try_for_each(|operation| ::json_patch::patch(&mut theirs, std::slice::from_ref(operation)));
+        match (patched(PatchType::Json, &base, &body), outcome) {
             (Ok((ours, _)), Ok(())) => prop_assert_eq!(ours, theirs),
             (Err(status), Err(_)) => prop_assert_eq!(status.code, 422),
             (ours, outcome) => {
