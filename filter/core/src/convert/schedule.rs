@@ -83,7 +83,6 @@ fn number(text: &str, names: &[&str]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
 
     #[track_caller]

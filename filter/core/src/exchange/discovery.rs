@@ -12,6 +12,7 @@ use crate::kube::discovery::{
 use crate::kube::encoding::encode;
 use crate::kube::etag::{etag, if_none_match};
 use crate::kube::negotiation::{DiscoveryForm, negotiate, negotiate_discovery};
+use crate::kube::scale;
 use crate::kube::status::Status;
 
 /// What works. A verb stands here when it does, and not before.
@@ -25,12 +26,27 @@ const DESCRIPTION: GroupDescription = GroupDescription {
             kind: "CoderWorkspace",
             short_names: &["cws"],
             categories: &["coder"],
-            verbs: &["get", "list"],
-            subresources: &[SubresourceDescription {
-                name: "log",
-                response_kind: GroupVersionKind { group: GROUP, version: VERSION, kind: "CoderWorkspace" },
-                verbs: &["get"],
-            }],
+            verbs: &["create", "delete", "deletecollection", "get", "list", "patch", "update"],
+            subresources: &[
+                SubresourceDescription {
+                    name: "log",
+                    response_kind: GroupVersionKind {
+                        group: GROUP,
+                        version: VERSION,
+                        kind: "CoderWorkspace",
+                    },
+                    verbs: &["get"],
+                },
+                SubresourceDescription {
+                    name: "scale",
+                    response_kind: GroupVersionKind {
+                        group: "autoscaling",
+                        version: "v1",
+                        kind: scale::KIND,
+                    },
+                    verbs: &["get", "patch", "update"],
+                },
+            ],
         },
         ResourceDescription {
             name: "codertemplates",

@@ -106,7 +106,7 @@ impl Coder {
         if let Some((_, times, outcome)) =
             state.faults.iter_mut().find(|(calls, times, _)| *times > 0 && line.starts_with(calls.as_str()))
         {
-            *times -= 1;
+            *times = times.saturating_sub(1);
             return outcome.clone();
         }
         let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
@@ -156,7 +156,7 @@ impl Coder {
             ("GET", ["workspacebuilds", id, "parameters"]) => {
                 let (workspace, number) = id.split_once('/').or(id.split_once("%2F")).unwrap();
                 let workspace = state.workspaces.iter().find(|w| w.id == workspace).unwrap();
-                let build = &workspace.builds[number.parse::<usize>().unwrap() - 1];
+                let build = &workspace.builds[number.parse::<usize>().unwrap().saturating_sub(1)];
                 let values: Vec<Value> =
                     build.values.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
                 answer(200, &json!(values))
@@ -181,7 +181,7 @@ impl State {
         let version = body["template_version_id"].as_str().unwrap().to_owned();
         let values = evaluated(&version, &values).into_iter().collect();
         self.workspaces.push(Workspace {
-            id: format!("w-{}", self.workspaces.len() + 1),
+            id: format!("w-{}", self.workspaces.len().saturating_add(1)),
             organization: "coder",
             owner: user.into(),
             name: name.into(),

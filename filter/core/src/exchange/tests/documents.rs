@@ -22,7 +22,7 @@ fn our_own() {
     let resources = body(&get(&world, API, &[]));
     let names: Vec<_> =
         resources["resources"].as_array().unwrap().iter().map(|r| r["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["coderworkspaces", "coderworkspaces/log", "codertemplates"]);
+    assert_eq!(names, ["coderworkspaces", "coderworkspaces/log", "coderworkspaces/scale", "codertemplates"]);
     refused(&get(&world, "/apis/aggregation.coder.com/v1", &[]), 404, "NotFound", "could not find");
     let document = get(&world, "/openapi/v3/apis/aggregation.coder.com/v1alpha1?hash=old", &[]);
     assert!(
