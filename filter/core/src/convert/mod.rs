@@ -22,7 +22,7 @@ mod workspace;
 pub mod workspace_change;
 pub mod workspace_check;
 
-pub use template::{Import, View, details, template};
+pub use template::{Import, View, conditions_of, details, template};
 pub use workspace::{parameters, workspace};
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ impl<'a> View<'a> {
 /// Adds details: what was asked for (provisioner, tags), the names of versions, and conditions that speak of the version that is asked for.
 /// `log` is the end of its import's log, where that has failed.
 pub fn details<'a>(object: &mut CoderTemplate<'a>, t: &'a coder::Template<'a>, view: View<'a>, log: &str) {
-    let View { active, wanted, latest } = view;
+    let View { active, latest, .. } = view;
     object.status.active_version_name = Some(active.name.cow());
     object.status.latest_version = Some(LatestVersion {
         id: latest.id.cow(),
@@ -133,7 +133,12 @@ pub fn details<'a>(object: &mut CoderTemplate<'a>, t: &'a coder::Template<'a>, v
     let (provisioner, tags) = version::asked(view.shown(), t);
     object.spec.provisioner = Cow::Borrowed(provisioner);
     object.spec.tags = Some(StringMap(tags));
-    if let Some(wanted) = wanted {
+    conditions_of(object, view, log);
+}
+
+/// Conditions that speak of the version that is asked for. `log` is the end of its import's log, where that has failed.
+pub fn conditions_of<'a>(object: &mut CoderTemplate<'a>, view: View<'a>, log: &str) {
+    if let Some(wanted) = view.wanted {
         object.status.conditions = conditions::wanted(&wanted.job);
     }
     conditions::add_log(&mut object.status.conditions, log);

@@ -20,6 +20,8 @@ const CLOCK_SKEW: Millis = 5_000;
 pub(super) struct Listed<T> {
     pub(super) object: T,
     pub(super) newest: Millis,
+    /// The version where that is not of what is shown: of a single object more may be shown than of many.
+    pub(super) version: Option<u64>,
 }
 
 /// Refuses a version from the future: what it stands for has not happened yet.
@@ -51,7 +53,8 @@ pub(super) fn page<T: Object>(
     let guess = shown.len().saturating_mul(2048).saturating_add(1024);
     let mut writer = ListWriter::new::<T>(accepted.form, &meta, cx.now(), Vec::with_capacity(guess))?;
     for listed in shown.iter().filter_map(|place| objects.get(place.index)) {
-        writer.push(&listed.object, |hash| resource_version(listed.newest, hash))?;
+        let version = |hash| listed.version.unwrap_or_else(|| resource_version(listed.newest, hash));
+        writer.push(&listed.object, version)?;
     }
     Ok(Reply::new(200, accepted.encoding.content_type(), encode(writer.finish(), accepted)))
 }

@@ -13,6 +13,7 @@ mod credentials;
 mod discovery;
 mod filter;
 mod join;
+mod made_up;
 mod namespace;
 mod openapi;
 mod port;

@@ -13,11 +13,12 @@ use crate::convert::version::{self, Tags};
 use crate::convert::{View, files, paths, template_change, template_check};
 use crate::exchange::authorize::Refusal;
 use crate::exchange::context::settled;
+use crate::exchange::made_up::MadeUp;
 use crate::exchange::namespace::{self, Phase};
 use crate::exchange::reply::Reply;
 use crate::exchange::write::Write;
 use crate::kube::document;
-use crate::kube::manifest::Manifest;
+use crate::kube::manifest::{Manifest, ManifestMeta};
 use crate::kube::meta::StringMap;
 use crate::kube::status::{Cause, Status};
 use crate::kube::write_options::WriteOptions;
@@ -47,7 +48,15 @@ pub(super) async fn make(
 ) -> Result<Reply, Refusal> {
     let Write { cx, plane, .. } = write;
     let namespace = plane.namespace.as_str();
-    let (full_name, spec) = (manifest.metadata.name.as_str(), &manifest.spec);
+    let (meta, spec) = (&manifest.metadata, &manifest.spec);
+    let full_name = match meta.name.as_str() {
+        "" if meta.generate_name.is_empty() => {
+            let cause = Cause::required("metadata.name", "name or generateName is required");
+            return Err(refused("", vec![cause]).into());
+        }
+        "" => &MadeUp::new(write, &meta.generate_name).next(),
+        name => name,
+    };
     let mut causes = template_check::check(spec);
     let name = TemplateName::parse(full_name);
     match &name {
@@ -98,7 +107,13 @@ pub(super) async fn make(
         return Err(refused(full_name, vec![Cause::invalid("metadata.name", full_name, &why)]).into());
     }
     match settled(Intent::Read, taken).await {
-        Ok(_) => return Err(Status::already_exists(TEMPLATES, full_name).into()),
+        Ok(taken) => {
+            read::named(&taken.body, namespace, full_name)?;
+            if meta.name.is_empty() {
+                return Err(Status::generate_name_conflict(TEMPLATES, full_name).into());
+            }
+            return Err(Status::already_exists(TEMPLATES, full_name).into());
+        }
         Err(e) if e.class == Class::NotFound => {}
         Err(e) => return Err(failed(&e, namespace, full_name).into()),
     }
@@ -118,13 +133,10 @@ pub(super) async fn make(
     } else if let (Some(jobs), Some(content)) = (jobs, &content) {
         version = versions::left_behind(cx, plane, jobs, &content.name, full_name).await;
     }
-    if let Some(warning) = manifest.metadata.not_kept(None) {
-        cx.warn(warning);
-    }
     if spec.running.is_some() {
         cx.warn("spec.running has no effect on a template");
     }
-    let making = Making { write, name: &name, full_name, spec, files };
+    let making = Making { write, name: &name, full_name, meta, spec, files };
     Ok(if options.dry_run {
         making.rehearse(version.as_deref(), content.as_ref()).await?
     } else {
@@ -156,6 +168,7 @@ struct Making<'a> {
     write: Write<'a>,
     name: &'a TemplateName,
     full_name: &'a str,
+    meta: &'a ManifestMeta,
     spec: &'a CoderTemplateManifest<'a>,
     files: Option<Files<'a>>,
 }
@@ -271,6 +284,9 @@ impl Making<'_> {
             read::get_form(template, view, &plane.namespace, files, "", self.full_name)?;
         if let Some(content) = content {
             show_asked(&mut object, content);
+        }
+        if let Some(warning) = self.meta.not_kept(Some(&object.metadata)) {
+            cx.warn(warning);
         }
         read::answer(cx, accepted, 201, &(object, number))
     }

@@ -2,7 +2,7 @@
 
 use super::{failed, garbage, read, refused};
 use crate::api::v1alpha1::TEMPLATES;
-use crate::coder::errors::Intent;
+use crate::coder::errors::{Class, Intent};
 use crate::coder::query::WorkspaceQuery;
 use crate::coder::{self, Template, TemplateVersion, WorkspaceList, requests};
 use crate::config::ControlPlane;
@@ -16,6 +16,7 @@ use crate::kube::delete_options::{DeleteOptions, PropagationPolicy};
 use crate::kube::encoding::encode;
 use crate::kube::status::{Cause, Status};
 use crate::kube::success;
+use crate::names::TemplateName;
 
 /// Deletes the template. 200 and a `Status`.
 pub(in crate::exchange) async fn delete(write: Write<'_>) -> Result<Reply, Refusal> {
@@ -25,17 +26,18 @@ pub(in crate::exchange) async fn delete(write: Write<'_>) -> Result<Reply, Refus
     let spared = !plane.delete_with_namespace && write.namespace().await? == Phase::Terminating;
     let template = read::template(cx, plane, name).await?;
     let template = read::named(&template, namespace, name)?;
-    let precondition = Precondition {
-        uid: options.uid.as_deref().unwrap_or_default(),
-        resource_version: options.resource_version.as_deref().unwrap_or_default(),
-    };
+    let precondition = precondition(&options);
     let version = match precondition.resource_version {
         "" => 0,
-        _ => version(cx, plane, &template, name).await?,
+        _ => {
+            let active = active_version(cx, plane, &template, name).await?;
+            let active: TemplateVersion<'_> = coder::parse(&active).map_err(|_| garbage(namespace, name))?;
+            read::list_form(&template, &active, namespace, name)?.1
+        }
     };
     precondition.check(TEMPLATES, name, &template.id, version)?;
     if !spared {
-        remove(cx, plane, name, &template, options.dry_run).await?;
+        remove(cx, plane, name, &template.id, options.dry_run).await?;
     }
     let json = success::deleted(TEMPLATES, name, &template.id);
     Ok(Reply::new(200, accepted.encoding.content_type(), encode(json, accepted)))
@@ -51,13 +53,28 @@ pub(super) async fn options(write: Write<'_>) -> Result<DeleteOptions, Status> {
     Ok(options)
 }
 
-/// The template's version, by what lists show.
-async fn version(cx: &Cx, plane: &ControlPlane, template: &Template<'_>, name: &str) -> Result<u64, Status> {
+/// What the options say of the object that is meant.
+pub(super) fn precondition(options: &DeleteOptions) -> Precondition<'_> {
+    Precondition {
+        uid: options.uid.as_deref().unwrap_or_default(),
+        resource_version: options.resource_version.as_deref().unwrap_or_default(),
+    }
+}
+
+/// Asks for the template's active version.
+pub(super) async fn active_version(
+    cx: &Cx,
+    plane: &ControlPlane,
+    template: &Template<'_>,
+    name: &str,
+) -> Result<Vec<u8>, Status> {
     let active = cx.coder(plane, Intent::Read, requests::template_version(&template.active_version_id)).await;
-    let active = active.map_err(|e| failed(&e, &plane.namespace, name))?;
-    let active: TemplateVersion<'_> =
-        coder::parse(&active.body).map_err(|_| garbage(&plane.namespace, name))?;
-    Ok(read::list_form(template, &active, &plane.namespace, name)?.1)
+    match active {
+        Ok(active) => Ok(active.body),
+        // The template is there, whatever has become of its version.
+        Err(e) if e.class == Class::NotFound => Err(garbage(&plane.namespace, name)),
+        Err(e) => Err(failed(&e, &plane.namespace, name)),
+    }
 }
 
 /// Deletes a template in Coder, or finds out whether Coder would.
@@ -68,22 +85,24 @@ pub(super) async fn remove(
     cx: &Cx,
     plane: &ControlPlane,
     name: &str,
-    template: &Template<'_>,
+    id: &str,
     dry_run: bool,
 ) -> Result<(), Status> {
     let failed = |e| failed(&e, &plane.namespace, name);
     if !dry_run {
-        return match cx.coder(plane, Intent::DeleteTemplate, requests::delete_template(&template.id)).await {
+        return match cx.coder(plane, Intent::DeleteTemplate, requests::delete_template(id)).await {
             Ok(_) => Ok(()),
             Err(e) => Err(failed(e)),
         };
     }
     let mut query = WorkspaceQuery::default();
-    query.organization(&template.organization_name);
-    query.template(&template.name);
+    if let Ok(name) = TemplateName::parse(name) {
+        query.organization(&name.organization);
+        query.template(&name.template);
+    }
     let users = cx.coder(plane, Intent::Read, requests::workspaces(&query, 1, 0)).await.map_err(failed)?;
     let users: WorkspaceList<'_> = coder::parse(&users.body).map_err(|_| garbage(&plane.namespace, name))?;
-    match users.workspaces.iter().any(|workspace| workspace.template_id == template.id) {
+    match users.workspaces.iter().any(|workspace| &*workspace.template_id == id) {
         true => {
             // Coder's own words.
             let why = "All workspaces must be deleted before a template can be removed.";

@@ -1,9 +1,9 @@
 //! `get` of a template: the template and its active version, and where details are shown, all its versions and the files of the one that is
 //! asked for. Whoever looks also helps a version on its way that is ready to become the active one.
 
-use super::{failed, garbage, promote, read};
-use crate::coder::errors::{Class, CoderError, Failure, Intent};
-use crate::coder::{self, TemplateVersion, requests};
+use super::delete::active_version;
+use super::{garbage, promote, read};
+use crate::coder::{self, TemplateVersion};
 use crate::config::ControlPlane;
 use crate::convert::files;
 use crate::exchange::context::Cx;
@@ -22,16 +22,8 @@ pub(in crate::exchange) async fn get(
     let template = read::template(cx, plane, name).await?;
     let template = read::named(&template, namespace, name)?;
     if !matches!(accepted.form, Form::Object | Form::Table(_, IncludeObject::Object)) {
-        let active =
-            cx.coder(plane, Intent::Read, requests::template_version(&template.active_version_id)).await;
-        let active = active.map_err(|mut e| {
-            // The template is there, whatever has become of its version.
-            if e.class == Class::NotFound {
-                e = CoderError::new(Intent::Read, Failure::Garbage);
-            }
-            failed(&e, namespace, name)
-        })?;
-        let active: TemplateVersion<'_> = coder::parse(&active.body).map_err(|_| garbage(namespace, name))?;
+        let active = active_version(cx, plane, &template, name).await?;
+        let active: TemplateVersion<'_> = coder::parse(&active).map_err(|_| garbage(namespace, name))?;
         return read::answer(cx, accepted, 200, &read::list_form(&template, &active, namespace, name)?);
     }
     let versions = read::versions(cx, plane, &template.id, name).await?;

@@ -1,7 +1,7 @@
 //! `list` of templates: two calls for each Coder (deprecated ones have a query of their own) and one for each organization that
 //! occurs, for imports that have not succeeded. No call for a single template.
 
-use super::{failed, garbage};
+use super::{failed, garbage, promote, read};
 use crate::api::v1alpha1::CoderTemplate;
 use crate::coder::errors::{Class, Intent};
 use crate::coder::query::TemplateQuery;
@@ -40,6 +40,54 @@ pub(in crate::exchange) async fn list(
 ) -> Result<Reply, Status> {
     let options = ListOptions::parse(query, TEMPLATE_FIELDS)?;
     check_version(cx, &options)?;
+    if let ([plane], Some(name)) = (planes, options.field_selector.exact("metadata.name")) {
+        return one(cx, plane, name, &options, accepted).await;
+    }
+    read_all(cx, planes, &options, |objects| page(cx, accepted, &options, &objects)).await
+}
+
+/// The list of one object, which is how `kubectl wait` looks at it: it takes no more calls to say of it what a get says (but for the files).
+async fn one(
+    cx: &Cx,
+    plane: &ControlPlane,
+    name: &str,
+    options: &ListOptions,
+    accepted: &Accepted,
+) -> Result<Reply, Status> {
+    let namespace = plane.namespace.as_str();
+    let nothing = || page::<CoderTemplate<'_>>(cx, accepted, options, &[]);
+    let template = match read::template(cx, plane, name).await {
+        Err(absent) if absent.code == 404 => return nothing(),
+        found => found?,
+    };
+    let template = match read::named(&template, namespace, name) {
+        Err(absent) if absent.code == 404 => return nothing(),
+        found => found?,
+    };
+    let versions = match read::versions(cx, plane, &template.id, name).await {
+        Err(absent) if absent.code == 404 => return nothing(),
+        found => found?,
+    };
+    let versions = read::parse_versions(&versions, namespace, name)?;
+    let view = read::view(&template, &versions, namespace, name)?;
+    promote::help(cx, plane, &template, view);
+    let log = read::log(cx, plane, view).await;
+    let (mut object, version) = read::list_form(&template, view.active, namespace, name)?;
+    convert::conditions_of(&mut object, view, &log);
+    if !template_matches(&object, &options.label_selector, &options.field_selector) {
+        return nothing();
+    }
+    let newest = newest_of_template(&template, Import::from_job(&view.active.job));
+    page(cx, accepted, options, &[Listed { object, newest, version: Some(version) }])
+}
+
+/// Reads the templates of these Coders, and hands those that are selected to who wants them.
+pub(super) async fn read_all<T>(
+    cx: &Cx,
+    planes: &[&ControlPlane],
+    options: &ListOptions,
+    then: impl FnOnce(Vec<Listed<CoderTemplate<'_>>>) -> Result<T, Status>,
+) -> Result<T, Status> {
     let search = |deprecated| search(&options.label_selector, &options.field_selector, deprecated);
     // All Coders are asked before the first is waited for.
     let asked: Vec<_> = planes
@@ -69,11 +117,11 @@ pub(in crate::exchange) async fn list(
             let import = Import::from_jobs(template, jobs);
             let Some(object) = convert::template(template, &plane.namespace, import) else { continue };
             if template_matches(&object, &options.label_selector, &options.field_selector) {
-                objects.push(Listed { object, newest: newest_of_template(template, import) });
+                objects.push(Listed { object, newest: newest_of_template(template, import), version: None });
             }
         }
     }
-    page(cx, accepted, &options, &objects)
+    then(objects)
 }
 
 /// What Coder can filter by itself: the organization.

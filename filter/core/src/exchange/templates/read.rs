@@ -17,6 +17,9 @@ use crate::kube::object_writer::{content_hash, write_object};
 use crate::kube::status::Status;
 use crate::names::{self, TemplateName};
 
+/// Types of archives that Coder keeps.
+const ARCHIVES: [&str; 3] = ["application/x-tar", "application/zip", "application/x-zip-compressed"];
+
 /// Asks for the template of that name; read it with [`named`].
 pub(super) async fn template(cx: &Cx, plane: &ControlPlane, name: &str) -> Result<Vec<u8>, Status> {
     let parsed = TemplateName::parse(name).map_err(|_| Status::not_found(TEMPLATES, name))?;
@@ -77,6 +80,10 @@ pub(super) async fn content(
     let archive = cx.send_to_coder(plane, requests::file(&view.shown().job.file_id));
     let log = log(cx, plane, view).await;
     match settled(Intent::Read, archive).await {
+        // What is no archive by its type comes from something in between; one that cannot be read was uploaded so.
+        Ok(answer) if !answer.header("content-type").is_some_and(|kind| ARCHIVES.contains(&kind)) => {
+            Err(garbage(&plane.namespace, name))
+        }
         Ok(answer) => Ok((answer.body, log)),
         Err(mut e) => {
             // The template is there, whatever has become of its archive.

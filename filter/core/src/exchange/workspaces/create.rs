@@ -10,13 +10,12 @@ use crate::coder::{self, Text, Workspace};
 use crate::convert::workspace_check;
 use crate::exchange::authorize::Refusal;
 use crate::exchange::context::settled;
+use crate::exchange::made_up::MadeUp;
 use crate::exchange::port::Answer;
 use crate::exchange::reply::Reply;
 use crate::exchange::write::Write;
 use crate::kube::document;
-use crate::kube::generate_name;
 use crate::kube::manifest::Manifest;
-use crate::kube::object_writer::content_hash;
 use crate::kube::quote::Quoted;
 use crate::kube::status::{Cause, Status};
 use crate::kube::write_options::WriteOptions;
@@ -92,7 +91,7 @@ pub(super) async fn make(
                 return Err(failed(&e, &plane.namespace, &full_name).into());
             }
             Err(e) if !meta.name.is_empty() => return Err(conflict(write, &name, &e).await.into()),
-            Err(_) if made_up.attempts >= ATTEMPTS => {
+            Err(_) if made_up.attempts() >= ATTEMPTS => {
                 return Err(Status::generate_name_conflict(WORKSPACES, &full_name).into());
             }
             Err(_) => {}
@@ -101,29 +100,6 @@ pub(super) async fn make(
         name = WorkspaceName::parse(&full_name)
             .map_err(|why| Status::internal_error(&format!("a name that was made up {why}")))?;
         plan.request.name.clone_from(&name.workspace);
-    }
-}
-
-/// Names that are made up for one request.
-struct MadeUp<'a> {
-    beginning: &'a str,
-    /// What makes them differ from those of other requests.
-    salt: String,
-    attempts: u32,
-}
-
-impl<'a> MadeUp<'a> {
-    fn new(write: Write<'_>, beginning: &'a str) -> Self {
-        // Envoy gives every request an id; who asks and when will do as well.
-        let id = write.request.header("x-request-id").unwrap_or_default();
-        let salt = format!("{id} {} {}", write.cx.user.borrow(), write.cx.now());
-        Self { beginning, salt, attempts: 0 }
-    }
-
-    fn next(&mut self) -> String {
-        self.attempts = self.attempts.saturating_add(1);
-        let seed = content_hash(&(&self.salt, self.attempts), &mut Vec::new()).unwrap_or_default();
-        names::generated(self.beginning, &generate_name::suffix(seed))
     }
 }
 

@@ -104,7 +104,7 @@ pub(super) fn select<'a>(
             continue;
         };
         if workspace_matches(&object, &options.label_selector, &options.field_selector) {
-            objects.push(Listed { object, newest: newest_of_workspace(workspace) });
+            objects.push(Listed { object, newest: newest_of_workspace(workspace), version: None });
         }
     }
 }
