@@ -11,10 +11,6 @@ impl<T> Table<T> {
         Self(Vec::new())
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     pub(crate) fn iter(&self) -> std::slice::Iter<'_, (u32, T)> {
         self.0.iter()
     }
@@ -60,11 +56,11 @@ mod tests {
         for (id, value) in [(2, 'a'), (9, 'b'), (5, 'c'), (9, 'd'), (1, 'e')] {
             table.insert(id, value);
         }
-        assert_eq!(table.len(), 4);
+        assert_eq!(table.iter().len(), 4);
         assert_eq!((table.get(9), table.get(1), table.get(3)), (Some(&'d'), Some(&'e'), None));
         assert_eq!((table.remove(5), table.remove(5)), (Some('c'), None));
         *table.get_mut(2).unwrap() = 'f';
-        assert_eq!((table.get(2), table.len()), (Some(&'f'), 3));
+        assert_eq!((table.get(2), table.iter().len()), (Some(&'f'), 3));
         assert!(table.iter().map(|(id, _)| *id).eq([1, 2, 9]));
     }
 }

@@ -165,7 +165,7 @@ impl Vm {
         #[cfg(feature = "chaos")]
         chaos(&request);
         let now = host::now();
-        match filter.receive(request, now, self.works.len()) {
+        match filter.receive(request, now, self.works.requests()) {
             Verdict::Forward(identity) => {
                 let mut result = Ok(());
                 for name in &identity.remove {

@@ -47,8 +47,9 @@ impl Works {
         Self { all: Table::new(), sleepers: Table::new(), next: 0 }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.all.len()
+    /// How many there are that a request is held up by. Work that goes on afterwards may wait for an hour, and must not keep requests out.
+    pub(crate) fn requests(&self) -> usize {
+        self.all.iter().filter(|(_, work)| work.whom != For::Answered).count()
     }
 
     /// A number that no exchange in work has.

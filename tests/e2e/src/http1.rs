@@ -126,6 +126,14 @@ impl Http1 {
         }
     }
 
+    /// Reads one head, interim or not, and returns its status.
+    ///
+    /// # Errors
+    /// As [`Http1::read_head`].
+    pub fn read_interim(&mut self) -> io::Result<u16> {
+        Ok(parse_head(&self.read_lines_until_blank()?)?.status)
+    }
+
     /// The next piece of the body as it arrives; `None` at its proper end.
     ///
     /// # Errors

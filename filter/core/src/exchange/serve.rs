@@ -44,10 +44,11 @@ async fn answer(
     let document = |resource| {
         cx.labels.set(Labels { verb: if request.method() == "GET" { "get" } else { "other" }, resource })
     };
-    document(match place {
-        Place::Groups | Place::Group => "discovery",
-        Place::OpenApiIndex | Place::OpenApiDocument => "openapi",
-    });
+    match place {
+        Place::Groups => document("discovery"),
+        Place::OpenApiIndex | Place::OpenApiDocument => document("openapi"),
+        Place::Group => {}
+    }
     match place {
         Place::Groups => discovery::groups(cx, &caller, request).await,
         Place::OpenApiIndex => openapi::index(cx, &caller, request).await,
@@ -59,10 +60,12 @@ async fn answer(
             let query = request.query()?;
             match request_info::parse(request.method(), request.path(), &query)? {
                 RequestInfo::Group { .. } => {
+                    document("discovery");
                     authorize_path(cx, &caller, request).await?;
                     Ok(discovery::group(request)?)
                 }
                 RequestInfo::Version { version, .. } => {
+                    document("discovery");
                     authorize_path(cx, &caller, request).await?;
                     if version != VERSION {
                         return Err(Status::unknown_path().into());

@@ -98,7 +98,7 @@ fn counters_know_verbs_and_resources_and_nothing_a_client_wrote() {
     check("GET", API, "get", "discovery");
     check("GET", "/openapi/v3", "get", "openapi");
     check("BREW", "/openapi/v3", "other", "openapi");
-    check("BREW", &format!("{PATH}/coder.alice.ws0"), "other", "discovery");
+    check("BREW", &format!("{PATH}/coder.alice.ws0"), "other", "other");
 }
 
 #[test]
