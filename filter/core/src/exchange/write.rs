@@ -13,10 +13,11 @@ use crate::kube::delete_options::DeleteOptions;
 use crate::kube::document::Document;
 use crate::kube::manifest::{Expected, Manifest};
 use crate::kube::negotiation::Accepted;
+use crate::kube::patch::PatchType;
 use crate::kube::query::Query;
 use crate::kube::request_info::{ResourceRequest, Verb};
 use crate::kube::status::Status;
-use crate::kube::write_options::WriteOptions;
+use crate::kube::write_options::{OptionsOf, WriteOptions};
 
 /// A request that may change something: allowed by RBAC, its body not yet read.
 #[derive(Clone, Copy)]
@@ -41,13 +42,18 @@ impl Write<'_> {
 
     /// Options of create, update and patch.
     pub(super) fn options(&self) -> Result<WriteOptions, Status> {
-        WriteOptions::parse(self.query)
+        let of = match self.info.verb {
+            Verb::Create => OptionsOf::Create,
+            Verb::Patch => OptionsOf::Patch(PatchType::of(self.content_type().as_deref())?),
+            _ => OptionsOf::Update,
+        };
+        WriteOptions::parse(self.query, of)
     }
 
     /// Options of delete and deletecollection.
     pub(super) async fn delete_options(&self) -> Result<DeleteOptions, Status> {
         let body = self.body().await?;
-        DeleteOptions::read(self.query, self.content_type().as_deref(), &body)
+        DeleteOptions::read(self.query, self.content_type().as_deref(), body)
     }
 
     /// What the body says it is.
