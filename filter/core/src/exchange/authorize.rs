@@ -42,7 +42,7 @@ pub(super) async fn authorize(cx: &Cx, caller: &Caller, attributes: Attributes<'
     let decision: Decision = match (known, decision) {
         (Some(known), _) => known,
         (None, Some(pending)) => {
-            let decision = parse_decision(&created(caller, attributes, pending.await)?.body)?;
+            let decision = parse_decision(&created(cx, caller, attributes, pending.await)?.body)?;
             cx.filter.decisions.put(what, decision.clone(), cx.now());
             decision
         }
@@ -51,7 +51,7 @@ pub(super) async fn authorize(cx: &Cx, caller: &Caller, attributes: Attributes<'
     let user = match (known_user, user) {
         (Some(known), _) => known,
         (None, Some(pending)) => {
-            let user = parse_user(&created(caller, attributes, pending.await)?.body)?.name;
+            let user = parse_user(&created(cx, caller, attributes, pending.await)?.body)?.name;
             cx.filter.users.put(who, user.clone(), cx.now());
             user
         }
@@ -91,16 +91,25 @@ pub(super) fn send<'a>(
 }
 
 /// The answer of kube-apiserver, or what to say when there is none: it is a success or a refusal, and nothing else is believed.
-pub(super) fn reached(outcome: Outcome) -> Result<Answer, Refusal> {
+pub(super) fn reached(cx: &Cx, outcome: Outcome) -> Result<Answer, Refusal> {
     match outcome {
-        Ok(answer) if matches!(answer.status, 200..=299 | 400..=499) => Ok(answer),
+        Ok(answer) if matches!(answer.status, 200..=299 | 400..=499) => {
+            // Every answer has a random UUID of its own.
+            cx.filter.random.stir(answer.header("audit-id").unwrap_or_default().as_bytes());
+            Ok(answer)
+        }
         _ => Err(Status::service_unavailable("kube-apiserver cannot be reached to check the request").into()),
     }
 }
 
 /// A review that was made; a refusal to make one is passed on in kube-apiserver's own words.
-fn created(caller: &Caller, attributes: Attributes<'_>, outcome: Outcome) -> Result<Answer, Refusal> {
-    let answer = reached(outcome)?;
+fn created(
+    cx: &Cx,
+    caller: &Caller,
+    attributes: Attributes<'_>,
+    outcome: Outcome,
+) -> Result<Answer, Refusal> {
+    let answer = reached(cx, outcome)?;
     match answer.status {
         200..=299 => Ok(answer),
         // An anonymous caller may not even ask; what it was refused is what it came for.

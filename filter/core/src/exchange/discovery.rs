@@ -109,7 +109,7 @@ pub(super) async fn merged(
     }
     let agent = request.header("user-agent").unwrap_or_default();
     let headers = [("accept", accept), ("user-agent", agent.as_str())];
-    let answer = reached(send(cx, caller, "GET", request.path(), &headers, Vec::new()).await)?;
+    let answer = reached(cx, send(cx, caller, "GET", request.path(), &headers, Vec::new()).await)?;
     if answer.status != 200 {
         return Ok(verbatim(answer));
     }

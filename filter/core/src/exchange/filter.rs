@@ -5,6 +5,7 @@ use super::caller::{Caller, Forwarded};
 use super::context::Cx;
 use super::namespace::Phase;
 use super::port::Port;
+use super::random::Random;
 use super::reply::Reply;
 use super::request::Request;
 use super::request_body::{BodyBudget, RequestBody};
@@ -38,6 +39,8 @@ pub struct Filter {
     pub(super) parameters: Cache<Rc<[u8]>>,
     /// Versions that this worker has just gone to promote, by namespace and version.
     pub(super) promotions: Cache<()>,
+    /// What names that are made up are made of.
+    pub(super) random: Random,
     /// What the bodies of all requests in work take.
     bodies: Rc<BodyBudget>,
     /// Work that goes on after its request was answered, until the host takes it up.
@@ -62,6 +65,7 @@ impl Filter {
             users: Cache::new(lifetime, REMEMBERED_DECISIONS),
             parameters: Cache::new(BUILDS_LIFETIME, REMEMBERED_BUILDS),
             promotions: Cache::new(PROMOTIONS_LIFETIME, REMEMBERED_BUILDS),
+            random: Random::default(),
             bodies: Rc::default(),
             background: RefCell::default(),
             config,

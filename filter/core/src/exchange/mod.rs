@@ -18,6 +18,7 @@ mod namespace;
 mod openapi;
 mod port;
 mod precondition;
+mod random;
 mod reply;
 mod request;
 mod request_body;

@@ -43,7 +43,7 @@ pub(super) async fn phase(cx: &Cx, caller: &Caller, namespace: &str) -> Result<P
             Quoted(namespace)
         ))
     };
-    let answer = reached(pending.await).map_err(|_| unreadable())?;
+    let answer = reached(cx, pending.await).map_err(|_| unreadable())?;
     match answer.status {
         200..=299 => {
             let namespace: Namespace = json::read(&answer.body).map_err(|_| unreadable())?;
