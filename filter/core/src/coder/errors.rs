@@ -5,6 +5,7 @@
 
 use super::text::Text;
 use crate::json::object;
+use std::ops::{Deref, DerefMut};
 
 /// Most bytes that are kept of a message or detail.
 const TEXT_MAX: usize = 1024;
@@ -90,9 +91,13 @@ pub enum Class {
     },
 }
 
-/// A failed call.
+/// A failed call: a word to pass on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CoderError {
+pub struct CoderError(Box<Refusal>);
+
+/// What a [`CoderError`] says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
     /// What it means.
     pub class: Class,
     /// Coder's message, fit to be shown; may be empty.
@@ -130,15 +135,29 @@ struct FieldError<'a> {
 
 object!(FieldError<'a> {} { field, detail });
 
+impl Deref for CoderError {
+    type Target = Refusal;
+
+    fn deref(&self) -> &Refusal {
+        &self.0
+    }
+}
+
+impl DerefMut for CoderError {
+    fn deref_mut(&mut self) -> &mut Refusal {
+        &mut self.0
+    }
+}
+
 impl CoderError {
     /// Judges a failed call.
     pub fn new(intent: Intent, failure: Failure<'_>) -> Self {
-        let mut error = Self {
+        let mut error = Self(Box::new(Refusal {
             class: Class::Unavailable,
             message: String::new(),
             detail: String::new(),
             validations: Vec::new(),
-        };
+        }));
         let Failure::Answer { status, body, retry_after } = failure else {
             error.class = match failure {
                 Failure::NotSent => Class::Unavailable,

@@ -19,7 +19,7 @@ const ANONYMOUS: &str = "system:anonymous";
 /// Why a request ends here: our own refusal, or kube-apiserver's, passed on as it is.
 pub(super) enum Refusal {
     Status(Status),
-    Verbatim(Reply),
+    Verbatim(Box<Reply>),
 }
 
 impl From<Status> for Refusal {
@@ -114,7 +114,7 @@ fn created(
         200..=299 => Ok(answer),
         // An anonymous caller may not even ask; what it was refused is what it came for.
         403 if caller.is_anonymous() => Err(forbidden(ANONYMOUS, attributes, "").into()),
-        _ if is_refusal(&answer) => Err(Refusal::Verbatim(verbatim(answer))),
+        _ if is_refusal(&answer) => Err(Refusal::Verbatim(Box::new(verbatim(answer)))),
         _ => Err(Status::service_unavailable(
             "kube-apiserver gave no answer of use to the check of the request",
         )

@@ -21,7 +21,8 @@ use crate::kube::warning;
 /// Answers a request, whatever happens.
 pub(super) async fn serve(cx: Cx, place: Place, request: Request, caller: Result<Caller, Status>) -> Reply {
     let mut reply = match answer(&cx, place, &request, caller).await {
-        Ok(reply) | Err(Refusal::Verbatim(reply)) => reply,
+        Ok(reply) => reply,
+        Err(Refusal::Verbatim(reply)) => *reply,
         Err(Refusal::Status(status)) => Reply::from(&status),
     };
     for warning in cx.warnings.take() {

@@ -3,6 +3,8 @@
 //!
 //! Callers keep internal URLs, tokens and stack traces out of what they pass in; nothing here can tell.
 
+use std::ops::{Deref, DerefMut};
+
 use serde::Serialize;
 
 use super::quote::Quoted;
@@ -166,9 +168,13 @@ fn is_zero(value: &u32) -> bool {
     *value == 0
 }
 
-/// A failure as Kubernetes says it.
+/// A failure as Kubernetes says it: a word to pass on, because it is passed on in hundreds of places.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
+pub struct Status(Box<Failure>);
+
+/// What a [`Status`] says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
     /// HTTP status code.
     pub code: u16,
     /// Machine-readable reason.
@@ -176,21 +182,35 @@ pub struct Status {
     /// For people.
     pub message: String,
     /// What it is about.
-    pub details: Option<Box<Details>>,
+    pub details: Option<Details>,
+}
+
+impl Deref for Status {
+    type Target = Failure;
+
+    fn deref(&self) -> &Failure {
+        &self.0
+    }
+}
+
+impl DerefMut for Status {
+    fn deref_mut(&mut self) -> &mut Failure {
+        &mut self.0
+    }
 }
 
 impl Status {
     fn new(code: u16, reason: Reason, message: String) -> Self {
-        Self { code, reason, message, details: None }
+        Self(Box::new(Failure { code, reason, message, details: None }))
     }
 
     fn about(mut self, resource: GroupResource<'_>, name: &str) -> Self {
-        self.details = Some(Box::new(Details {
+        self.details = Some(Details {
             name: name.to_owned(),
             group: resource.group.to_owned(),
             kind: resource.resource.to_owned(),
             ..Details::default()
-        }));
+        });
         self
     }
 
@@ -361,7 +381,7 @@ impl Status {
     /// The same status with these details.
     #[must_use]
     pub fn with_details(mut self, details: Details) -> Self {
-        self.details = Some(Box::new(details));
+        self.details = Some(details);
         self
     }
 
@@ -396,7 +416,7 @@ impl Status {
             status: "Failure",
             message: &self.message,
             reason: self.reason,
-            details: self.details.as_deref(),
+            details: self.details.as_ref(),
             code: self.code,
         };
         // Strings, numbers and structs always serialise; the empty fallback only keeps a panic out.

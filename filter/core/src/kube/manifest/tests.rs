@@ -37,7 +37,7 @@ fn document(json: &str, origin: Origin) -> Document {
 fn check(json: &str, validation: FieldValidation, expect: Result<&[&str], (u16, &str)>) {
     let document = document(json, Origin::Body);
     let read = Manifest::<Spec<'_>>::read(&document, &EXPECTED, validation);
-    let got = read.map(|manifest| manifest.warnings).map_err(|status| (status.code, status.message));
+    let got = read.map(|manifest| manifest.warnings).map_err(|status| (status.code, status.message.clone()));
     let expect = expect
         .map(|warnings| warnings.iter().map(|&text| text.to_owned()).collect::<Vec<_>>())
         .map_err(|(code, message)| (code, message.to_owned()));

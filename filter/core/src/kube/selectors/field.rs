@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(selector.exact("metadata.name"), Some("a"));
         assert_eq!(selector.exact("x"), None);
         assert_eq!(selector.check_supported(&["metadata.name", "x"]), Ok(()));
-        let message = selector.check_supported(&["metadata.name"]).unwrap_err().message;
+        let message = selector.check_supported(&["metadata.name"]).unwrap_err().message.clone();
         assert_eq!(message, "field label not supported: x");
     }
 
