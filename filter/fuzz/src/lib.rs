@@ -8,6 +8,7 @@ pub mod driver;
 pub mod exchange;
 pub mod kube;
 pub mod text;
+pub mod written;
 
 /// A target: its name, which is also that of its file in `fuzz_targets` and of its folder in `seeds`, and what it does.
 pub type Target = (&'static str, fn(&[u8]));
@@ -18,13 +19,17 @@ pub const TARGETS: &[Target] = &[
     ("coder", coder::coder),
     ("config", text::config),
     ("continue_token", text::continue_token),
+    ("delete_options", written::delete_options),
     ("discovery", kube::discovery),
+    ("document", written::document),
     ("exchange", exchange::exchange),
     ("files", coder::files),
     ("logs", coder::logs),
+    ("manifest", written::manifest),
     ("names", text::names),
     ("negotiation", text::negotiation),
     ("openapi", kube::openapi),
+    ("patch", written::patch),
     ("request", text::request),
     ("selectors", text::selectors),
     ("subject", text::subject),

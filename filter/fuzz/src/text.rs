@@ -19,12 +19,12 @@ use coder_kube_core::names::{TemplateName, WorkspaceName};
 use coder_kube_core::time::Timestamp;
 use serde_json::Value;
 
-fn utf8(data: &[u8]) -> &str {
+pub(super) fn utf8(data: &[u8]) -> &str {
     std::str::from_utf8(data).unwrap_or_default()
 }
 
 /// A refusal is one that Kubernetes' clients can read.
-fn refused(status: &Status) {
+pub(super) fn refused(status: &Status) {
     let json: Value = serde_json::from_slice(&status.to_json()).expect("a Status is JSON");
     assert_eq!((&json["kind"], &json["status"]), (&"Status".into(), &"Failure".into()));
     assert!((400..600).contains(&status.code) && json["code"] == status.code, "{json}");
