@@ -12,6 +12,9 @@ pub(crate) struct HostError(pub(crate) u32);
 
 type HostResult<T> = Result<T, HostError>;
 
+/// Status of a change of shared data that somebody else came before.
+const CAS_MISMATCH: u32 = 8;
+
 /// A list of header names and values; values are bytes, because HTTP does not promise UTF-8.
 pub(crate) type Pairs = Vec<(String, Vec<u8>)>;
 
@@ -162,6 +165,28 @@ pub(crate) fn has_shared(key: &str) -> bool {
 pub(crate) fn set_shared(key: &str) -> HostResult<()> {
     // SAFETY: pointers and lengths of live blocks; the host only reads. 0 sets it whatever it was.
     check(unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), b"1".as_ptr(), 1, 0) })
+}
+
+/// Takes a turn at something that one worker does at a time: whether the last turn was at least `interval` milliseconds ago (or never), and no
+/// other worker takes it at this very moment. Two may both have the first.
+pub(crate) fn take_turn(key: &str, now: i64, interval: i64) -> HostResult<bool> {
+    let (mut data, mut size, mut cas) = (null_mut(), 0usize, 0u32);
+    // SAFETY: as in `has_shared`.
+    let status =
+        unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), &raw mut data, &raw mut size, &raw mut cas) };
+    let known = take(data, size);
+    if status == 0
+        && let Ok(last) = known.try_into().map(i64::from_le_bytes)
+        // A clock that was set back must not stop it for ever.
+        && (0..interval).contains(&now.saturating_sub(last))
+    {
+        return Ok(false);
+    }
+    let cas = if status == 0 { cas } else { 0 };
+    let value = now.to_le_bytes();
+    // SAFETY: pointers and lengths of live blocks; the host only reads.
+    let status = unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) };
+    if status == CAS_MISMATCH { Ok(false) } else { check(status).map(|()| true) }
 }
 
 /// Makes the calls that follow act on another context. Fails when that context has gone (the client left).

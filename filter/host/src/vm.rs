@@ -37,6 +37,12 @@ const CREDENTIALS_CHECK: &str = "coder-kube-filter.v1.credentials-check";
 const FIRST_CHECK: Millis = 100;
 const NEXT_CHECK: Millis = 30_000;
 
+/// Shared data: when versions of templates were last looked for that are to be made active; the Coders that were looked at follow.
+const PROMOTION: &str = "coder-kube-filter.v1.promotion:";
+/// Milliseconds until they are first looked for, and between two looks of a process.
+const FIRST_PROMOTION: Millis = 2_000;
+const NEXT_PROMOTION: Millis = 60_000;
+
 /// Sleepers that one tick wakes; the next tick comes at once. Some hundreds of streams answered in one callback exhaust Envoy's stack.
 const WOKEN_AT_ONCE: usize = 32;
 
@@ -48,6 +54,8 @@ struct Plugin {
     alarm: Alarm,
     /// When Coder's tokens are looked at next; never, once that is known.
     next_check: Option<Millis>,
+    /// When this worker next asks whether it is its turn to look for versions to be made active.
+    next_promotion: Option<Millis>,
 }
 
 /// A request's stream.
@@ -103,9 +111,12 @@ impl Vm {
             .and_then(|json| Config::parse(&json).map_err(|e| e.to_string()));
         match parsed {
             Ok(config) => {
-                let next_check = Some(host::now().saturating_add(FIRST_CHECK));
+                let now = host::now();
+                let next_check = Some(now.saturating_add(FIRST_CHECK));
+                let next_promotion = Some(now.saturating_add(FIRST_PROMOTION));
                 let filter = Some(Filter::new(config));
-                self.plugins.insert(root, Plugin { filter, next_check, ..Plugin::default() });
+                let plugin = Plugin { filter, next_check, next_promotion, ..Plugin::default() };
+                self.plugins.insert(root, plugin);
                 self.set_alarm(root);
                 true
             }
@@ -116,7 +127,7 @@ impl Vm {
         }
     }
 
-    /// Wakes what sleeps, and asks Coder what its tokens allow, if no other worker does.
+    /// Wakes what sleeps, asks Coder what its tokens allow, and looks for versions to be made active, each if no other worker does.
     pub(crate) fn tick(&mut self, root: ContextId) {
         let Some(plugin) = self.plugins.get_mut(root) else { return };
         plugin.alarm.ticked();
@@ -124,6 +135,7 @@ impl Vm {
         if plugin.next_check.is_some_and(|moment| moment <= now) {
             self.check_credentials(root, now);
         }
+        self.promote(root, now);
         for id in self.works.due(root, now, WOKEN_AT_ONCE) {
             let Some(mut work) = self.works.take(id) else { continue };
             let step = work.exchange.wake(now);
@@ -143,6 +155,28 @@ impl Vm {
             self.checks_credentials = true;
         }
         self.begin(root, For::Credentials, filter.check_credentials(now));
+    }
+
+    /// Looks for versions to be made active, when it is time and this worker's turn.
+    fn promote(&mut self, root: ContextId, now: Millis) {
+        let Some(plugin) = self.plugins.get_mut(root) else { return };
+        let Some(filter) = plugin.filter.clone() else { return };
+        if plugin.next_promotion.is_none_or(|moment| now < moment) {
+            return;
+        }
+        plugin.next_promotion = Some(now.saturating_add(NEXT_PROMOTION));
+        // Workers do not tick at the same moment: nobody waits for another's turn to be over to the millisecond.
+        let interval = NEXT_PROMOTION / 6 * 5;
+        match host::take_turn(&format!("{PROMOTION}{}", filter.coders()), now, interval) {
+            Ok(true) => self.begin(root, For::Answered, filter.promote(now)),
+            Ok(false) => {}
+            Err(e) => {
+                host::log(
+                    Level::Warn,
+                    &format!("versions to be made active are not looked for: host status {}", e.0),
+                );
+            }
+        }
     }
 
     /// The headers of a request, which may be all of it. `true` lets it go on to its route's cluster.
@@ -318,7 +352,7 @@ impl Vm {
     fn set_alarm(&mut self, root: ContextId) {
         let wakes_at = self.works.wakes_at(root);
         let Some(plugin) = self.plugins.get_mut(root) else { return };
-        let moment = wakes_at.into_iter().chain(plugin.next_check).min();
+        let moment = wakes_at.into_iter().chain(plugin.next_check).chain(plugin.next_promotion).min();
         if let Some(period) = plugin.alarm.set(moment, host::now())
             && let Err(e) = host::set_effective_context(root).and_then(|()| host::set_tick_period(period))
         {

@@ -9,7 +9,7 @@ use super::random::Random;
 use super::reply::Reply;
 use super::request::Request;
 use super::request_body::{BodyBudget, RequestBody};
-use super::{Exchange, credentials, serve};
+use super::{Exchange, credentials, serve, templates};
 use crate::config::{Config, Limits};
 use crate::kube::authorization::Decision;
 use crate::kube::status::Status;
@@ -23,6 +23,8 @@ const REMEMBERED_DECISIONS: usize = 4096;
 const REMEMBERED_BUILDS: usize = 512;
 /// How long the parameters of a build are remembered, in milliseconds. They never change; memory is what is limited.
 const BUILDS_LIFETIME: Millis = 600_000;
+/// How long an import that has ended is not looked at again, in milliseconds.
+const JUDGED_LIFETIME: Millis = 86_400_000;
 /// How long nobody else is sent to promote the same version, in milliseconds.
 const PROMOTIONS_LIFETIME: Millis = 10_000;
 
@@ -41,6 +43,8 @@ pub struct Filter {
     pub(super) promotions: Cache<()>,
     /// What names that are made up are made of.
     pub(super) random: Random,
+    /// Imports of versions of ours that have ended and of which nothing is left to do, by namespace and job.
+    pub(super) judged_imports: Cache<()>,
     /// What the bodies of all requests in work take.
     bodies: Rc<BodyBudget>,
     /// Work that goes on after its request was answered, until the host takes it up.
@@ -66,6 +70,7 @@ impl Filter {
             parameters: Cache::new(BUILDS_LIFETIME, REMEMBERED_BUILDS),
             promotions: Cache::new(PROMOTIONS_LIFETIME, REMEMBERED_BUILDS),
             random: Random::default(),
+            judged_imports: Cache::new(JUDGED_LIFETIME, REMEMBERED_DECISIONS),
             bodies: Rc::default(),
             background: RefCell::default(),
             config,
@@ -85,6 +90,19 @@ impl Filter {
     pub fn check_credentials(self: &Rc<Self>, now: Millis) -> Exchange {
         let port = Rc::new(Port::background(now, self.config.limits.request_timeout()));
         Exchange::new(port.clone(), credentials::check(Cx::new(self.clone(), port)))
+    }
+
+    /// Looks for versions of templates that are to be made active and that nobody waits for any more. To be done at start and about once a
+    /// minute, by one worker of all that have the same [`Filter::coders`]. The reply is for the log.
+    pub fn promote(self: &Rc<Self>, now: Millis) -> Exchange {
+        let port = Rc::new(Port::background(now, self.config.limits.request_timeout()));
+        Exchange::new(port.clone(), templates::scan::scan(Cx::new(self.clone(), port)))
+    }
+
+    /// Which Coders there are: the same for all workers that have the same ones.
+    pub fn coders(&self) -> String {
+        let planes = self.config.control_planes.iter();
+        planes.map(|plane| format!("{}={};", plane.namespace, plane.cluster)).collect()
     }
 
     /// Takes a request in. `in_work` is how many exchanges this worker has under way.

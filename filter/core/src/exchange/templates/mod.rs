@@ -7,6 +7,7 @@ pub(super) mod get;
 pub(super) mod list;
 mod promote;
 mod read;
+pub(super) mod scan;
 mod settings;
 pub(super) mod update;
 mod versions;

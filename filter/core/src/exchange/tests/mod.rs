@@ -104,6 +104,13 @@ impl World {
         self.drive(&mut exchange, first, self.now).expect("the exchange waits for nothing")
     }
 
+    /// Lets the filter look for what is to be promoted.
+    pub(super) fn scan(&self) -> Reply {
+        let mut exchange = self.filter.promote(self.now);
+        let first = exchange.advance();
+        self.drive(&mut exchange, first, self.now).expect("the exchange waits for nothing")
+    }
+
     /// Drives the work that goes on after its requests were answered, sleeps included. Returns what it has to say, in the order in which it
     /// began, and the moment of its end.
     pub(super) fn background(&self) -> Vec<(Reply, i64)> {

@@ -141,6 +141,28 @@ fn who_looks_helps() {
 }
 
 #[test]
+fn what_was_left_behind_is_found() {
+    let coder = coder_with("x");
+    put(&coder.world(), files("y"));
+    let world = coder.world();
+    let scan = || String::from_utf8(world.scan().body).unwrap();
+    let asked = |before: usize| world.to("coder").len() - before;
+    assert_eq!(scan(), "");
+    coder.import("y", "succeeded");
+    assert!(scan().contains("has its new version"));
+    assert_eq!(coder.active("dev"), "y");
+    // What has been judged is not looked at again.
+    let before = world.to("coder").len();
+    assert_eq!((scan().as_str(), asked(before)), ("", 2));
+    // Nor does a version that is no longer asked for come back.
+    coder.activate("dev", "x");
+    assert_eq!((coder.world().scan().body.as_slice(), coder.active("dev").as_str()), (&b""[..], "x"));
+    // Without rights, or without Coder, there is nothing to say.
+    coder.fail("GET /organizations", 9, false, BROKEN);
+    assert_eq!(coder.world().scan().status, 200);
+}
+
+#[test]
 fn provisioner_tags_and_variables() {
     let coder = coder_with("x");
     let world = coder.world();
@@ -194,7 +216,7 @@ enum Event {
     Put(u8),
     /// Imports of these files end so.
     Import(u8, bool),
-    /// Somebody makes the version with these files active, if there is one that was imported.
+    /// Somebody goes back, by hand, to the version with these files, if there is one.
     Activate(u8),
     /// What is in the background is done.
     Wait,
@@ -216,7 +238,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_was_asked_for_last_is_shown_and_becomes_active(events in prop::collection::vec(event(), 1..14)) {
+    fn what_was_asked_for_last_is_shown_and_becomes_active(events in prop::collection::vec(event(), 1..14), looks: bool) {
         let coder = coder_with("0");
         let mut world = coder.world();
         let mut asked = "0".to_owned();
@@ -239,14 +261,16 @@ proptest! {
                 }
                 Event::Activate(text) => {
                     let text = text.to_string();
-                    let imported = {
+                    let older = {
                         let state = coder.0.borrow();
+                        let active = &state.templates[0].active;
                         let imported = |version: &&super::template_coder::Version| {
                             version.status == "succeeded" && state.text(version) == text
                         };
-                        state.versions.iter().find(imported).is_some()
+                        let before = state.versions.iter().take_while(|version| version.id != *active);
+                        before.filter(|version| imported(version)).count() > 0
                     };
-                    if imported && coder.active("dev") != text {
+                    if older && coder.active("dev") != text {
                         coder.activate("dev", &text);
                         asked = text;
                     }
@@ -255,10 +279,14 @@ proptest! {
                 Event::Restart => world = coder.world(),
             }
         }
-        // Whoever looks helps, until nothing is left to do.
+        // Whoever looks helps, and who does not look at it looks for it, until nothing is left to do.
         for _ in 0..3 {
-            world.get(ONE);
-            world.background();
+            if looks {
+                world.get(ONE);
+                world.background();
+            } else {
+                world.scan();
+            }
         }
         let imports = coder.0.borrow().imports.clone();
         let (text, [ready, ..]) = shown(&world);
