@@ -187,7 +187,7 @@ impl CoderError {
     /// Message and detail in one sentence or two; empty when Coder gave neither.
     pub fn text(&self) -> String {
         match (self.message.as_str(), self.detail.as_str()) {
-            (message, "") => message.to_owned(),
+            (message, detail) if detail.is_empty() || detail == message => message.to_owned(),
             ("", detail) => detail.to_owned(),
             (message, detail) => format!("{} {detail}", message.trim_end()),
         }
@@ -230,6 +230,8 @@ fn lost(intent: Intent, timeout: bool) -> Class {
 /// replaced, control characters are blanks, the length is bounded.
 fn shown(text: &str) -> String {
     let mut shown = String::new();
+    // What its database says is not for outsiders.
+    let text = text.split("pq: ").next().unwrap_or_default();
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
         if !shown.is_empty() {
             shown.push(' ');
@@ -328,6 +330,13 @@ mod tests {
             "A workspace build is already active.",
         );
         check_text(400, r#"{"message":"No.","detail":"Because."}"#, "No. Because.");
+        // As Coder says it when a build is in the way.
+        check_text(409, r#"{"message":"No.","detail":"No."}"#, "No.");
+        check_text(
+            409,
+            r#"{"message":"insert workspace build","detail":"pq: duplicate key value violates x"}"#,
+            "insert workspace build",
+        );
         check_text(400, "<html>nginx</html>", "");
         check_text(500, r#"{"message":"pq: password","detail":"stack"}"#, "");
         check_text(401, r#"{"message":"You are signed out","detail":"cookie"}"#, "");

@@ -2,7 +2,7 @@
 
 use super::schedule;
 use crate::api::v1alpha1::CoderWorkspaceManifest;
-use crate::kube::status::{Cause, CauseType};
+use crate::kube::status::Cause;
 use crate::names::{NameError, WorkspaceName, is_reserved};
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ pub fn check(spec: &CoderWorkspaceManifest) -> Vec<Cause> {
     {
         let why =
             "must be whole minutes in milliseconds, from 60000 (one minute) to 2592000000 (30 days), or null";
-        causes.push(number("spec.ttlMillis", ttl, why));
+        causes.push(Cause::invalid_number("spec.ttlMillis", ttl, why));
     }
     if let Some(text) = spec.autostart_schedule.as_deref().filter(|text| !text.is_empty())
         && let Err(why) = schedule::check(text)
@@ -88,14 +88,6 @@ pub fn check_new(name: &WorkspaceName, spec: &CoderWorkspaceManifest) -> Vec<Cau
 /// Path of a parameter.
 pub fn parameter_field(name: &str) -> String {
     format!("spec.parameters[{name}]")
-}
-
-fn number(field: &str, value: i64, why: &str) -> Cause {
-    Cause {
-        cause_type: Some(CauseType::FieldValueInvalid),
-        message: format!("Invalid value: {value}: {why}"),
-        field: field.to_owned(),
-    }
 }
 
 /// Whether this is a UUID as Coder writes it, in whichever case.

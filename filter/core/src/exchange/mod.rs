@@ -22,6 +22,7 @@ mod random;
 mod reply;
 mod request;
 mod request_body;
+mod sent;
 mod serve;
 mod stopwatch;
 mod templates;

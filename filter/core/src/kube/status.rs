@@ -106,6 +106,12 @@ impl Cause {
         Self::of(CauseType::FieldValueTooLong, field, message)
     }
 
+    /// As [`Cause::invalid`], for a number.
+    #[must_use]
+    pub fn invalid_number(field: &str, value: i64, detail: &str) -> Self {
+        Self::of(CauseType::FieldValueInvalid, field, format!("Invalid value: {value}: {detail}"))
+    }
+
     /// `field.Required`: the value is missing.
     #[must_use]
     pub fn required(field: &str, detail: &str) -> Self {

@@ -12,12 +12,12 @@ use crate::convert::{View, files, template_check, version};
 use crate::exchange::authorize::Refusal;
 use crate::exchange::precondition::Precondition;
 use crate::exchange::reply::Reply;
+use crate::exchange::sent::Sent;
 use crate::exchange::write::Write;
-use crate::kube::document::{self, Document};
 use crate::kube::manifest::Manifest;
 use crate::kube::negotiation::Form;
 use crate::kube::object_writer::write_object;
-use crate::kube::patch::{self, Merge, PatchType};
+use crate::kube::patch::Merge;
 use crate::kube::request_info::Verb;
 use crate::kube::status::Status;
 use crate::kube::write_options::WriteOptions;
@@ -26,37 +26,19 @@ use crate::time::Timestamp;
 /// How an apply merges what is no plain object.
 const RULES: &[(&str, Merge)] = &[("spec.files", Merge::Atomic), ("spec.variables", Merge::ByKey("name"))];
 
-/// What was sent.
-enum Sent {
-    /// The object as it should be.
-    Whole(Document),
-    /// What should change about it.
-    Patch(PatchType, Vec<u8>),
-}
-
 /// Makes the template as it should be. 200 and the object, and 201 where an apply made it.
 pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refusal> {
     let Write { cx, plane, name, .. } = write;
     let namespace = plane.namespace.as_str();
     let options = write.options()?;
-    let content_type = write.content_type();
-    let sent = match write.info.verb {
-        Verb::Patch => {
-            let patch_type = PatchType::of(content_type.as_deref())?;
-            Sent::Patch(patch_type, write.body().await?)
-        }
-        _ => Sent::Whole(document::read(content_type.as_deref(), write.body().await?)?),
-    };
-    let template_body = match (read::template(cx, plane, name).await, &sent) {
-        (Err(absent), Sent::Patch(PatchType::Apply, _)) if absent.code == 404 => None,
-        (found, _) => Some(found?),
+    let sent = Sent::receive(write).await?;
+    let template_body = match read::template(cx, plane, name).await {
+        Err(absent) if absent.code == 404 && sent.creates() => None,
+        found => Some(found?),
     };
     let Some(template_body) = template_body else {
-        let Sent::Patch(patch_type, body) = sent else {
-            return Err(Status::not_found(TEMPLATES, name).into());
-        };
         write.authorize_also(Verb::Create).await?;
-        let document = patch::patch(patch_type, body, b"{}", RULES)?;
+        let document = sent.over(|| Ok(b"{}".to_vec()), RULES)?;
         let manifest: Manifest<CoderTemplateManifest<'_>> = write.manifest(&document, KIND, &options)?;
         precondition(&manifest).check_absent(TEMPLATES, name)?;
         return create::make(write, &options, &manifest).await;
@@ -71,13 +53,7 @@ pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refus
     let shown = present.as_ref().ok().map(files::text);
     let (object, version) = read::get_form(&template, view, namespace, shown, &log, name)?;
 
-    let document = match sent {
-        Sent::Whole(document) => document,
-        Sent::Patch(patch_type, body) => {
-            let base = write_object(Form::Object, &object, version, cx.now())?;
-            patch::patch(patch_type, body, &base, RULES)?
-        }
-    };
+    let document = sent.over(|| write_object(Form::Object, &object, version, cx.now()), RULES)?;
     let manifest: Manifest<CoderTemplateManifest<'_>> = write.manifest(&document, KIND, &options)?;
     precondition(&manifest).check(TEMPLATES, name, &template.id, version)?;
     if let Some(warning) = manifest.metadata.not_kept(Some(&object.metadata)) {

@@ -181,6 +181,19 @@ fn a_name_that_is_taken() {
 }
 
 #[test]
+fn two_at_once() {
+    let coder = Coder::instant();
+    let world = coder.world();
+    assert_eq!(post(&world, "coder.alice.w", &json!({})).status, 201);
+    // The other one was first; Coder's database says so, in words that are not passed on.
+    let lost = answer(500, &json!({"message": "Internal server error", "detail": "pq: duplicate key value"}));
+    coder.fail("POST /users/alice/workspaces", 2, lost);
+    refused(&post(&world, "coder.alice.w", &json!({})), 409, "AlreadyExists", "already exists");
+    coder.change(|w| w.deleted = true);
+    refused(&post(&world, "coder.alice.w", &json!({})), 500, "InternalError", "unknown");
+}
+
+#[test]
 fn a_namespace_that_is_being_deleted() {
     let world = Coder::instant().world().kube(|call| match call.path.starts_with("/api/v1/namespaces/") {
         true => {

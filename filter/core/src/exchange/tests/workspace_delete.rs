@@ -189,3 +189,13 @@ fn the_first_refusal_of_a_collection_is_told_when_all_were_tried() {
     let world = coder.world();
     assert_eq!(names(&body(&delete(&world, ALL, &json!({})))).len(), 19);
 }
+
+#[test]
+fn two_builds_at_once() {
+    let coder = Coder::instant().with("start", "succeeded");
+    let lost = json!({"message": "insert workspace build", "detail": "pq: duplicate key value"});
+    coder.fail("POST /workspaces/w-1/builds", 1, answer(409, &lost));
+    let reply = delete(&coder.world(), ONE, &json!({}));
+    refused(&reply, 409, "Conflict", "A workspace build is already active.");
+    assert!(!String::from_utf8_lossy(&reply.body).contains("pq:"));
+}

@@ -315,6 +315,23 @@ fn what_is_not_there() {
     assert_eq!(reply.status, 201, "{}", body(&reply));
     let reply = world.write("PATCH", &apply, "application/apply-patch+yaml", &object);
     assert_eq!((reply.status, world.writes().len()), (200, 1));
+    assert!(
+        reply
+            .headers
+            .iter()
+            .any(|(name, value)| *name == "warning" && value.contains("who owns which field"))
+    );
+    // Coder has every name once for each owner, and this one is elsewhere.
+    let coder = Coder::instant().with("start", "succeeded");
+    coder.change(|w| w.organization = "other");
+    let elsewhere = coder.world();
+    refused(&elsewhere.write("PATCH", PATH, MERGE, &object), 404, "NotFound", "");
+    refused(
+        &elsewhere.write("PATCH", &apply, "application/apply-patch+yaml", &object),
+        409,
+        "Conflict",
+        "other.alice.w",
+    );
     // Who may patch may not therefore create.
     let world = Coder::instant().world().kube(|call| {
         let creates = String::from_utf8_lossy(&call.body).contains("\"create\"");

@@ -1,7 +1,7 @@
 //! Builds are queued, and what became of their workspace is looked at.
 
 use super::find::garbage;
-use super::later;
+use super::{failed, later};
 use crate::api::v1alpha1::WORKSPACES;
 use crate::coder::errors::{Class, CoderError, Intent};
 use crate::coder::requests::{self, NewBuild};
@@ -30,6 +30,14 @@ pub(super) async fn queue(
     build: &NewBuild,
 ) -> Result<Answer, CoderError> {
     cx.coder(plane, Intent::Build, requests::create_build(id, build)).await
+}
+
+/// A build was refused. Of two that are asked for at once one fails in Coder's database, in words that help nobody.
+pub(super) fn refused(e: &CoderError, plane: &ControlPlane, name: &str) -> Status {
+    match e.class == Class::Conflict && e.message == "insert workspace build" {
+        true => Status::conflict(WORKSPACES, name, ACTIVE),
+        false => failed(e, &plane.namespace, name),
+    }
 }
 
 /// Reads Coder's answer to [`queue`].

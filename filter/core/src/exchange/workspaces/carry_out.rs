@@ -2,7 +2,6 @@
 //! outcome is unknown nothing more is done and the answer says which part that is.
 
 use super::builds;
-use super::failed;
 use crate::coder::errors::{Class, CoderError, Intent};
 use crate::coder::requests::{self, Setting, Transition};
 use crate::config::ControlPlane;
@@ -55,7 +54,7 @@ impl Subject<'_> {
 
     /// What to say when one part did not come off, once those before it are undone if they can be.
     async fn stopped(&self, e: &CoderError, part: &str, made: &[Changed], rest: Vec<&str>) -> Status {
-        let mut status = failed(e, &self.plane.namespace, self.name);
+        let mut status = builds::refused(e, self.plane, self.name);
         if matches!(e.class, Class::OutcomeUnknown { .. }) {
             let made = made.iter().map(Changed::field).collect();
             add(&mut status, &[("unknown: ", vec![part]), ("changed: ", made), ("not changed: ", rest)]);

@@ -9,7 +9,7 @@ use crate::coder::requests;
 use crate::coder::{self, Text, Workspace};
 use crate::convert::workspace_check;
 use crate::exchange::authorize::Refusal;
-use crate::exchange::context::settled;
+use crate::exchange::context::{judged, settled};
 use crate::exchange::made_up::MadeUp;
 use crate::exchange::port::Answer;
 use crate::exchange::reply::Reply;
@@ -85,12 +85,22 @@ pub(super) async fn make(
     }
     loop {
         let request = requests::create_workspace(&name.user, &plan.request);
-        match cx.coder(plane, Intent::Create, request).await {
+        let outcome = cx.send_to_coder(plane, request).await;
+        // Of two who make the same name at once Coder tells one of them 500, and nothing of that one's is made.
+        let lost_race = matches!(&outcome, Ok(answer) if answer.status == 500);
+        match judged(Intent::Create, outcome) {
             Ok(answer) => return Ok(made(write, &plan, manifest, &full_name, &answer).await?),
+            Err(e) if lost_race => {
+                let unknown = failed(&e, &plane.namespace, &full_name);
+                return Err(there(write, &name).await.unwrap_or(unknown).into());
+            }
             Err(e) if e.class != Class::AlreadyExists => {
                 return Err(failed(&e, &plane.namespace, &full_name).into());
             }
-            Err(e) if !meta.name.is_empty() => return Err(conflict(write, &name, &e).await.into()),
+            Err(e) if !meta.name.is_empty() => {
+                let taken = Status::conflict(WORKSPACES, &full_name, &e.text());
+                return Err(there(write, &name).await.unwrap_or(taken).into());
+            }
             Err(_) if made_up.attempts() >= ATTEMPTS => {
                 return Err(Status::generate_name_conflict(WORKSPACES, &full_name).into());
             }
@@ -119,14 +129,10 @@ fn taken_by(answer: &Answer, full_name: &str) -> Status {
     }
 }
 
-/// Coder says that the name is taken: by whom?
-async fn conflict(write: Write<'_>, name: &WorkspaceName, e: &CoderError) -> Status {
-    let full_name = name.to_string();
-    match write.cx.coder(write.plane, Intent::ReadByUser, requests::workspace_by_name(name)).await {
-        Ok(answer) => taken_by(&answer, &full_name),
-        // It has gone again, or cannot be seen.
-        Err(_) => Status::conflict(WORKSPACES, &full_name, &e.text()),
-    }
+/// What to say of a name under which there is a workspace now; nothing when there is none, or it cannot be seen.
+async fn there(write: Write<'_>, name: &WorkspaceName) -> Option<Status> {
+    let asked = write.cx.coder(write.plane, Intent::ReadByUser, requests::workspace_by_name(name));
+    asked.await.ok().map(|answer| taken_by(&answer, &name.to_string()))
 }
 
 /// The workspace is there: answers with it, and sees to what Coder cannot do at once.

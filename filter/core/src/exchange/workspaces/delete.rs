@@ -2,7 +2,7 @@
 
 use super::builds;
 use super::find::{self, read};
-use super::{failed, refused, shown};
+use super::{refused, shown};
 use crate::api::v1alpha1::WORKSPACES;
 use crate::coder::requests::{NewBuild, Transition};
 use crate::coder::{self, Build, Workspace};
@@ -94,7 +94,7 @@ pub(super) async fn doom(
     }
     let build = NewBuild::new(Transition::Delete);
     let answer = builds::queue(cx, plane, &workspace.id, &build).await;
-    let answer = answer.map_err(|e| failed(&e, &plane.namespace, name))?;
+    let answer = answer.map_err(|e| builds::refused(&e, plane, name))?;
     // The outcome of a write that cannot be read is unknown.
     builds::read(&answer, plane, name)?;
     Ok(Doomed::Queued(answer))

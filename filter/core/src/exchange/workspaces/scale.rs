@@ -12,14 +12,13 @@ use crate::exchange::authorize::Refusal;
 use crate::exchange::context::Cx;
 use crate::exchange::precondition::Precondition;
 use crate::exchange::reply::Reply;
+use crate::exchange::sent::Sent;
 use crate::exchange::write::Write;
-use crate::kube::document::{self, Document};
+use crate::kube::document::Document;
 use crate::kube::encoding::encode;
 use crate::kube::manifest::Manifest;
 use crate::kube::negotiation::{Accepted, Form};
 use crate::kube::object_writer::{content_hash, write_object};
-use crate::kube::patch::{self, PatchType};
-use crate::kube::request_info::Verb;
 use crate::kube::scale::{self, Scale, ScaleManifest};
 use crate::kube::status::{Cause, Status};
 use crate::kube::write_options::WriteOptions;
@@ -39,28 +38,14 @@ pub(in crate::exchange) async fn get(
 pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refusal> {
     let Write { cx, plane, name, accepted, .. } = write;
     let options = write.options()?;
-    let content_type = write.content_type();
-    let patched = match write.info.verb {
-        Verb::Patch => Some(PatchType::of(content_type.as_deref())?),
-        _ => None,
-    };
-    let body = write.body().await?;
-    let (patched, sent) = match patched {
-        Some(patch_type) => (Some((patch_type, body)), None),
-        None => (None, Some(document::read(content_type.as_deref(), body)?)),
-    };
+    let sent = Sent::receive(write).await?;
     // What can be said without Coder is said first.
-    if let Some(document) = &sent {
+    if let Some(document) = sent.whole() {
         manifest(write, document, &options)?;
     }
     let answer = find(cx, plane, name).await?;
     let workspace = read(&answer, plane, name)?;
-    let document = match (patched, sent) {
-        (Some((patch_type, body)), _) => {
-            patch::patch(patch_type, body, &json(cx, plane, &workspace, Form::Object)?, &[])?
-        }
-        (None, sent) => sent.unwrap_or_default(),
-    };
+    let document = sent.over(|| json(cx, plane, &workspace, Form::Object), &[])?;
     let (manifest, running) = manifest(write, &document, &options)?;
     let meta = &manifest.metadata;
     let precondition = Precondition { uid: &meta.uid, resource_version: &meta.resource_version };
@@ -100,7 +85,7 @@ fn manifest(
         1 => Ok((manifest, true)),
         other => {
             let why = "must be 1, which is a workspace that runs, or 0";
-            let cause = Cause::invalid("spec.replicas", &other.to_string(), why);
+            let cause = Cause::invalid_number("spec.replicas", other, why);
             Err(refused(write.name, vec![cause]))
         }
     }

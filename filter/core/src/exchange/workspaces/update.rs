@@ -4,14 +4,16 @@ use super::find::{find, read};
 use super::reach::Wish;
 use super::{KIND, create, shown};
 use crate::api::v1alpha1::{CoderWorkspaceManifest, WORKSPACES};
+use crate::coder::Workspace;
 use crate::exchange::authorize::Refusal;
 use crate::exchange::precondition::Precondition;
 use crate::exchange::reply::Reply;
+use crate::exchange::sent::Sent;
 use crate::exchange::write::Write;
-use crate::kube::document::{self, Document};
+use crate::kube::document::Document;
 use crate::kube::manifest::Manifest;
 use crate::kube::negotiation::Form;
-use crate::kube::patch::{self, Merge, PatchType};
+use crate::kube::patch::Merge;
 use crate::kube::request_info::Verb;
 use crate::kube::status::Status;
 use crate::kube::write_options::WriteOptions;
@@ -19,53 +21,33 @@ use crate::kube::write_options::WriteOptions;
 /// How an apply merges what is no plain object.
 const RULES: &[(&str, Merge)] = &[("spec.parameters", Merge::ByKey("name"))];
 
-/// What was sent.
-enum Sent {
-    /// The object as it should be.
-    Whole(Document),
-    /// What should change about it.
-    Patch(PatchType, Vec<u8>),
-}
-
 /// Makes the workspace as it should be. 200 and the object, and 201 where an apply made it.
 pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refusal> {
     let Write { cx, plane, name, accepted, .. } = write;
     let options = write.options()?;
-    let content_type = write.content_type();
-    let sent = match write.info.verb {
-        Verb::Patch => {
-            let patch_type = PatchType::of(content_type.as_deref())?;
-            Sent::Patch(patch_type, write.body().await?)
-        }
-        _ => Sent::Whole(document::read(content_type.as_deref(), write.body().await?)?),
-    };
+    let sent = Sent::receive(write).await?;
     // What can be said without Coder is said first.
-    if let Sent::Whole(document) = &sent {
+    if let Some(document) = sent.whole() {
         checked(write, document, &options)?;
     }
-    let answer = match (find(cx, plane, name).await, &sent) {
-        (Err(absent), Sent::Patch(PatchType::Apply, _)) if absent.code == 404 => None,
-        (found, _) => Some(found?),
+    let answer = match find(cx, plane, name).await {
+        Err(absent) if absent.code == 404 && sent.creates() => None,
+        // What is there under an alias is not it.
+        Ok(other) if sent.creates() && is_other(read(&other, plane, name)) => None,
+        found => Some(found?),
     };
     let Some(answer) = answer else {
-        let Sent::Patch(patch_type, body) = sent else {
-            return Err(Status::not_found(WORKSPACES, name).into());
-        };
         write.authorize_also(Verb::Create).await?;
-        let document = patch::patch(patch_type, body, b"{}", RULES)?;
+        let document = sent.over(|| Ok(b"{}".to_vec()), RULES)?;
         let manifest: Manifest<CoderWorkspaceManifest> = write.manifest(&document, KIND, &options)?;
         precondition(&manifest).check_absent(WORKSPACES, name)?;
         return create::make(write, &options, &manifest).await;
     };
     let workspace = read(&answer, plane, name)?;
     let parameters = shown::parameters(cx, plane, name, &workspace.latest_build.id).await?;
-    let (document, whole) = match sent {
-        Sent::Whole(document) => (document, true),
-        Sent::Patch(patch_type, body) => {
-            let base = shown::json(cx, plane, Form::Object, &workspace, Some(&parameters))?;
-            (patch::patch(patch_type, body, &base, RULES)?, false)
-        }
-    };
+    let whole = sent.whole().is_some();
+    let base = || shown::json(cx, plane, Form::Object, &workspace, Some(&parameters));
+    let document = sent.over(base, RULES)?;
     let manifest = checked(write, &document, &options)?;
     let version = shown::version(plane, &workspace)?;
     precondition(&manifest).check(WORKSPACES, name, &workspace.id, version)?;
@@ -88,6 +70,11 @@ pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refus
         shown::reply(cx, plane, 200, workspace, parameters, accepted)
     });
     Ok(reply.await?)
+}
+
+/// Whether Coder has found another workspace than that of this name.
+fn is_other(found: Result<Workspace<'_>, Status>) -> bool {
+    found.is_err_and(|absent| absent.code == 404)
 }
 
 /// The manifest, when nothing is wrong with it by itself.

@@ -6,8 +6,9 @@ use super::*;
 
 /// Checks how a selector is displayed again, or how it is refused.
 fn check(input: &str, expect: Result<&str, &str>) {
-    let got =
-        LabelSelector::parse(input).map(|selector| selector.to_string()).map_err(|status| status.message.clone());
+    let got = LabelSelector::parse(input)
+        .map(|selector| selector.to_string())
+        .map_err(|status| status.message.clone());
     assert_eq!(got.as_deref().map_err(String::as_str), expect, "{input}");
 }
 
