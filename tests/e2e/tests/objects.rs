@@ -323,13 +323,11 @@ fn what_is_not_served_is_not_allowed() {
             "{}/coderworkspaces?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1",
             e2e::GROUP_VERSION
         )),
-        Request::post(&list, &json!({})),
-        Request::new("PUT", &one).json(&json!({})),
-        Request::new("PATCH", &one).body("application/merge-patch+json", "{}"),
-        Request::new("DELETE", &one),
-        Request::new("DELETE", &list),
         Request::new("POST", &one).json(&json!({})),
-        Request::new("POST", &list).body("application/json", vec![b' '; 3_000_000]),
+        Request::new("PUT", &list).json(&json!({})),
+        Request::new("PATCH", &list).body("application/merge-patch+json", "{}"),
+        Request::new("DELETE", &format!("{one}/log")),
+        Request::new("PUT", &list).body("application/json", vec![b' '; 3_000_000]),
     ] {
         let response = lab.front().send(&request);
         println!("{} {}", request.method, request.target);
