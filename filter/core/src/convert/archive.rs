@@ -38,9 +38,15 @@ pub fn read(archive: &[u8]) -> io::Result<Files<'_>> {
     Ok(files)
 }
 
-/// Whether a file is shown: text without NUL.
-pub fn is_text(content: &[u8]) -> bool {
-    !content.contains(&0) && std::str::from_utf8(content).is_ok()
+/// A file as it is shown: text without NUL, under a path that is text. All others are not shown.
+pub fn shown<'a>(path: &[u8], content: &'a [u8]) -> Option<(String, &'a str)> {
+    let text = std::str::from_utf8(content).ok().filter(|text| !text.contains('\0'))?;
+    Some((String::from_utf8(path.to_vec()).ok()?, text))
+}
+
+/// Whether a file is shown.
+pub fn is_shown(path: &[u8], content: &[u8]) -> bool {
+    !content.contains(&0) && std::str::from_utf8(content).is_ok() && std::str::from_utf8(path).is_ok()
 }
 
 /// How long the archive of these files is at least, in bytes; cheap to know before it is made.
@@ -216,7 +222,7 @@ mod tests {
         fn what_is_shown_is_the_text_of_it(files in any_files()) {
             let archive = build(&borrowed(&files));
             let shown = crate::convert::files::files(&archive).unwrap();
-            let text = files.iter().filter(|(_, content)| is_text(content));
+            let text = files.iter().filter(|(path, content)| is_shown(path.as_bytes(), content));
             prop_assert!(text.map(|(path, content)| (path.as_str(), content.as_slice()))
                 .eq(shown.0.iter().map(|(path, text)| (path.as_ref(), text.as_bytes()))));
         }

@@ -3,7 +3,7 @@
 //! Shows, never unpacks: only regular files, and of those only text. Paths are shown as the archive has them, without
 //! a leading `./`.
 
-use super::archive::{self, Files, is_text};
+use super::archive::{self, Files, shown};
 use crate::kube::meta::StringMap;
 use std::borrow::Cow;
 use std::io;
@@ -18,11 +18,8 @@ pub fn files(archive: &[u8]) -> io::Result<StringMap<'_>> {
 
 /// The files that are shown: those that are text, under paths that are.
 pub fn text<'a>(files: &Files<'a>) -> StringMap<'a> {
-    let shown = files.iter().filter(|(_, content)| is_text(content)).filter_map(|(path, content)| {
-        let path = String::from_utf8(path.clone()).ok()?;
-        Some((Cow::Owned(path), Cow::Borrowed(std::str::from_utf8(content).ok()?)))
-    });
-    StringMap(shown.collect())
+    let shown = files.iter().filter_map(|(path, content)| shown(path, content));
+    StringMap(shown.map(|(path, text)| (Cow::Owned(path), Cow::Borrowed(text))).collect())
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 //!
 //! Complains about all of them at once, in the words of Kubernetes' own validation. Sees no archive.
 
+use super::archive::Files;
 use crate::kube::status::{Cause, CauseType};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// Most files that a template may have.
 pub const FILES_MAX: usize = 2000;
@@ -17,7 +17,7 @@ const NAME_MAX: usize = 255;
 ///
 /// # Errors
 /// A cause for each path that there may not be, under `spec.files[path]`.
-pub fn clean<'a>(files: &'a [(Cow<'_, str>, Cow<'_, str>)]) -> Result<BTreeMap<String, &'a str>, Vec<Cause>> {
+pub fn clean<'a>(files: &'a [(Cow<'_, str>, Cow<'_, str>)]) -> Result<Files<'a>, Vec<Cause>> {
     let mut causes = Vec::new();
     if files.len() > FILES_MAX {
         causes.push(Cause {
@@ -27,12 +27,12 @@ pub fn clean<'a>(files: &'a [(Cow<'_, str>, Cow<'_, str>)]) -> Result<BTreeMap<S
         });
         return Err(causes);
     }
-    let mut cleaned: BTreeMap<String, &'a str> = BTreeMap::new();
+    let mut cleaned = Files::new();
     for (path, text) in files {
         match clean_path(path) {
             Err(problem) => causes.push(Cause::invalid(&field(path), path, problem)),
             Ok(clean) => {
-                if cleaned.insert(clean, text).is_some() {
+                if cleaned.insert(clean.into_bytes(), text.as_bytes()).is_some() {
                     causes.push(Cause::duplicate(&field(path), path));
                 }
             }
@@ -40,7 +40,8 @@ pub fn clean<'a>(files: &'a [(Cow<'_, str>, Cow<'_, str>)]) -> Result<BTreeMap<S
     }
     for path in cleaned.keys() {
         if let Some(file) = parents(path).find(|parent| cleaned.contains_key(*parent)) {
-            causes.push(Cause::invalid(&field(path), path, &format!("{file} is a file")));
+            let (path, file) = (String::from_utf8_lossy(path), String::from_utf8_lossy(file));
+            causes.push(Cause::invalid(&field(&path), &path, &format!("{file} is a file")));
         }
     }
     if causes.is_empty() { Ok(cleaned) } else { Err(causes) }
@@ -52,8 +53,8 @@ pub fn field(path: &str) -> String {
 }
 
 /// The folders that a path lies in, as paths.
-pub fn parents(path: &str) -> impl Iterator<Item = &str> {
-    path.match_indices('/').filter_map(|(at, _)| path.get(..at))
+pub fn parents(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.iter().enumerate().filter(|(_, c)| **c == b'/').filter_map(|(at, _)| path.get(..at))
 }
 
 fn clean_path(path: &str) -> Result<String, &'static str> {
@@ -91,7 +92,7 @@ mod tests {
         let files: Vec<(Cow<'_, str>, Cow<'_, str>)> =
             paths.iter().map(|path| ((*path).into(), "".into())).collect();
         match clean(&files) {
-            Ok(files) => Ok(files.into_keys().collect()),
+            Ok(files) => Ok(files.into_keys().map(|path| String::from_utf8(path).unwrap()).collect()),
             Err(causes) => Err(causes.into_iter().map(|cause| (cause.field, cause.message)).collect()),
         }
     }

@@ -2,14 +2,13 @@
 //!
 //! Pure: says nothing of whether Coder will agree.
 
-use super::archive::{Files, is_text};
+use super::archive::{Files, is_shown};
 use super::paths;
 use super::version::{self, Tags};
 use crate::api::v1alpha1::CoderTemplateManifest;
 use crate::coder::{Template, TemplateSettings, TemplateVersion, Text};
 use crate::kube::status::Cause;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// What may not be changed at all, and is not what it was.
 pub fn immutable(template: &Template<'_>, spec: &CoderTemplateManifest<'_>) -> Vec<Cause> {
@@ -87,39 +86,41 @@ pub fn files<'a>(
     present: &Files<'a>,
     asked: &'a [(Cow<'_, str>, Cow<'_, str>)],
 ) -> Result<Option<Files<'a>>, Vec<Cause>> {
-    let shown: BTreeMap<&[u8], &[u8]> = present
-        .iter()
-        .filter(|(_, content)| is_text(content))
-        .map(|(path, content)| (path.as_slice(), *content))
-        .collect();
-    let same: BTreeMap<&[u8], &[u8]> =
-        asked.iter().map(|(path, text)| (path.as_bytes(), text.as_bytes())).collect();
     // What was left as it is shown is not judged: somebody else's archive may have paths that none is given here.
-    if shown == same {
+    let is_there = |(path, text): &(Cow<'_, str>, Cow<'_, str>)| {
+        present
+            .get(path.as_bytes())
+            .is_some_and(|content| *content == text.as_bytes() && is_shown(path.as_bytes(), content))
+    };
+    let is_asked = |path: &[u8]| asked.iter().any(|(asked, _)| asked.as_bytes() == path);
+    if asked.iter().all(is_shown) && present.iter().all(|(path, content)| !is_text(content) || is_asked(path))
+    {
         return Ok(None);
     }
-    let asked = paths::clean(asked)?;
-    if asked.is_empty() {
+    let mut files = paths::clean(asked)?;
+    if files.is_empty() {
         return Err(vec![Cause::required("spec.files", "a template must have files")]);
     }
-    let mut files: Files<'a> =
-        asked.iter().map(|(path, text)| (path.clone().into_bytes(), text.as_bytes())).collect();
     let mut causes = Vec::new();
-    for (path, content) in present.iter().filter(|(_, content)| !is_text(content)) {
+    let hidden = || present.iter().filter(|(path, content)| !is_shown(path, content));
+    for (path, _) in hidden() {
         let name = String::from_utf8_lossy(path);
-        if let Some(file) = paths::parents(&name).find(|parent| asked.contains_key(*parent)) {
+        if let Some(file) = paths::parents(path).find(|parent| files.contains_key(*parent)) {
+            let file = String::from_utf8_lossy(file);
             let why = format!("is a folder of the template's binary file {name}");
-            causes.push(Cause::invalid(&paths::field(file), file, &why));
+            causes.push(Cause::invalid(&paths::field(&file), &file, &why));
         }
         let below = [path.as_slice(), b"/"].concat();
-        if let Some(file) = asked.keys().find(|file| file.as_bytes().starts_with(&below)) {
-            causes.push(Cause::invalid(
-                &paths::field(file),
-                file,
-                &format!("{name} is a binary file of the template"),
-            ));
+        if let Some(file) = files.keys().find(|file| file.starts_with(&below)) {
+            let file = String::from_utf8_lossy(file);
+            let why = format!("{name} is a binary file of the template");
+            causes.push(Cause::invalid(&paths::field(&file), &file, &why));
         }
-        files.entry(path.clone()).or_insert(content);
+    }
+    for (path, content) in hidden() {
+        if !files.contains_key(path) {
+            files.insert(path.clone(), content);
+        }
     }
     match causes.is_empty() {
         true => Ok((files != *present).then_some(files)),
@@ -156,13 +157,16 @@ pub fn next(versions: &[TemplateVersion<'_>], active: &str, name: &str) -> Next 
     }
 }
 
-/// The tags that are asked for, sorted; `None` means those that there are.
+/// The tags that are asked for, sorted; `None` means those that there are. Of equal names the last counts.
 pub fn tags<'a>(spec: &'a CoderTemplateManifest<'_>) -> Option<Tags<'a>> {
-    let mut tags: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut tags: Tags<'a> = Vec::new();
     for (name, value) in &spec.tags.as_ref()?.0 {
-        tags.insert(name, value);
+        tags.retain(|(earlier, _)| earlier != name);
+        // There are few; inserting is less code than sorting.
+        let place = tags.partition_point(|(earlier, _)| earlier < name);
+        tags.insert(place, (Cow::Borrowed(name), Cow::Borrowed(value)));
     }
-    Some(tags.into_iter().map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value))).collect())
+    Some(tags)
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use super::workspace_check::is_uuid;
 use crate::api::v1alpha1::CoderTemplateManifest;
 use crate::kube::status::{Cause, CauseType};
 use crate::names::{TemplateName, is_reserved};
-use std::collections::BTreeSet;
 
 /// Coder's longest display name, in bytes.
 const DISPLAY_NAME_MAX: usize = 64;
@@ -52,13 +51,13 @@ pub fn check(spec: &CoderTemplateManifest<'_>) -> Vec<Cause> {
             causes.push(Cause::invalid_without_value(&field, "must not contain NUL"));
         }
     }
-    let mut names = BTreeSet::new();
-    for variable in spec.variables.iter().flatten() {
+    for (at, variable) in spec.variables.iter().flatten().enumerate() {
+        let mut earlier = spec.variables.iter().flatten().take(at);
         // The value may be a secret and is never shown.
         let field = format!("spec.variables[{}]", variable.name);
         if variable.name.is_empty() {
             causes.push(Cause::required(&field, "a variable must have a name"));
-        } else if !names.insert(&variable.name) {
+        } else if earlier.any(|earlier| earlier.name == variable.name) {
             causes.push(Cause::duplicate(&field, &variable.name));
         } else if variable.name.contains('\0') || variable.value.contains('\0') {
             causes.push(Cause::invalid_without_value(&field, "must not contain NUL"));

@@ -79,8 +79,6 @@ pub(super) async fn make(
         Ok(name) if causes.is_empty() => name,
         _ => return Err(refused(full_name, causes).into()),
     };
-    let files: Option<Files<'_>> = files
-        .map(|files| files.into_iter().map(|(path, text)| (path.into_bytes(), text.as_bytes())).collect());
     let content = files.as_ref().map(|files| content(write, spec, files)).transpose()?;
 
     // All that does not depend on each other is on its way before the first is waited for.

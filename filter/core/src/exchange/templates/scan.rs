@@ -9,7 +9,6 @@ use crate::convert::version;
 use crate::exchange::context::Cx;
 use crate::exchange::reply::Reply;
 use crate::kube::quote::Quoted;
-use std::collections::BTreeMap;
 
 /// Jobs that are looked through in each organization, newest first.
 const JOBS: u64 = 200;
@@ -37,19 +36,21 @@ async fn look(cx: &Cx, plane: &ControlPlane) -> Option<Vec<String>> {
         let Ok(jobs) = cx.coder(plane, Intent::Read, jobs).await else { continue };
         let Ok(jobs) = coder::parse::<Vec<ProvisionerJob<'_>>>(&jobs.body) else { continue };
         let key = |job: &ProvisionerJob<'_>| [plane.namespace.as_bytes(), b"/", job.id.as_bytes()].concat();
-        let mut templates: BTreeMap<&str, Vec<&ProvisionerJob<'_>>> = BTreeMap::new();
+        let mut templates: Vec<&str> = Vec::new();
         for job in jobs.iter().filter(|job| is_candidate(job)) {
-            if cx.filter.judged_imports.get(&key(job), cx.now()).is_none() {
-                templates.entry(&job.metadata.template_id).or_default().push(job);
+            let template = job.metadata.template_id.as_str();
+            if !templates.contains(&template) && cx.filter.judged_imports.get(&key(job), cx.now()).is_none() {
+                templates.push(template);
             }
         }
-        for (template, jobs) in templates {
+        for template in templates {
             let outcome = promote(cx, plane, template).await;
             if outcome == Outcome::Promoted {
                 promoted.push(template.to_owned());
             }
             if matches!(outcome, Outcome::Promoted | Outcome::Nothing) {
-                for job in jobs.into_iter().filter(|job| job.is_finished()) {
+                let of_it = |job: &&ProvisionerJob<'_>| job.metadata.template_id.as_str() == template;
+                for job in jobs.iter().filter(of_it).filter(|job| job.is_finished()) {
                     cx.filter.judged_imports.put(key(job), (), cx.now());
                 }
             }
