@@ -93,7 +93,8 @@ pub fn files<'a>(
             .is_some_and(|content| *content == text.as_bytes() && is_shown(path.as_bytes(), content))
     };
     let is_asked = |path: &[u8]| asked.iter().any(|(asked, _)| asked.as_bytes() == path);
-    if asked.iter().all(is_shown) && present.iter().all(|(path, content)| !is_text(content) || is_asked(path))
+    if asked.iter().all(is_there)
+        && present.iter().all(|(path, content)| !is_shown(path, content) || is_asked(path))
     {
         return Ok(None);
     }
