@@ -3,8 +3,10 @@
 
 use e2e::{
     GROUP_VERSION, Http1, Lab, Request,
+    check::status,
     envoy::{eventually, vm_reloads},
 };
+use serde_json::json;
 use std::time::{Duration, Instant};
 
 const WATCH: Duration = Duration::from_secs(20);
@@ -32,6 +34,11 @@ fn what_passes_does_not_depend_on_the_vm() {
         if let Ok(response) = lab.front().try_send(&Request::get(&format!("{GROUP_VERSION}/chaos/panic"))) {
             assert!(response.status() >= 500, "{} {}", response.status(), response.excerpt());
         }
+    }
+    let write = Request::post(&format!("{GROUP_VERSION}/chaos/panic"), &json!({}));
+    if let Ok(response) = lab.front().try_send(&write) {
+        let answer = status(&response, 500, "InternalError");
+        assert!(answer["message"].as_str().unwrap().contains("whether the change was made is unknown"));
     }
     for _ in 0..8 {
         for target in ["/api/v1/namespaces/default/pods", "/version", "/api"] {
