@@ -25,7 +25,8 @@ pub fn document(data: &[u8]) {
         Err(status) => refused(&status),
         Ok(document) if document.json == body => {}
         Ok(document) => {
-            assert_eq!(content_type.split(';').next().map(str::trim), Some("application/yaml"));
+            let media_type = content_type.split(';').next().unwrap_or_default().trim();
+            assert!(media_type.eq_ignore_ascii_case("application/yaml"), "{content_type}");
             let again = document::read(Some(content_type), document.json.clone());
             // What aliases have nested too deeply for JSON is the next reader's business.
             if serde_json::from_slice::<Value>(&document.json).is_ok() {
@@ -91,7 +92,8 @@ fn strictness<'a, T: Read<'a> + Default>(document: &'a Document, kind: &str) {
         }
         (Err(ignore), Err(warn), Err(strict)) => {
             refused(&ignore);
-            assert_eq!((&ignore, &ignore), (&warn, &strict));
+            assert_eq!(ignore, warn);
+            assert!(strict == ignore || strict.message.contains("strict decoding error"), "{strict:?}");
         }
         (ignore, warn, strict) => panic!("{ignore:?}, {warn:?}, {strict:?}"),
     }
