@@ -33,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     ("request", text::request),
     ("selectors", text::selectors),
     ("subject", text::subject),
+    ("template", written::template),
     ("time", text::time),
     ("yaml", kube::yaml),
 ];

@@ -1,13 +1,15 @@
 //! Readers of what clients write: documents, patches, manifests, options of deletions.
 
 use coder_kube_core::api::v1alpha1::{CoderTemplateManifest, CoderWorkspaceManifest, WORKSPACES};
-use coder_kube_core::json::Read;
+use coder_kube_core::convert::{archive, paths, template_change, template_check, version};
+use coder_kube_core::json::{self, Read};
 use coder_kube_core::kube::delete_options::DeleteOptions;
 use coder_kube_core::kube::document::{self, Document};
 use coder_kube_core::kube::manifest::{Expected, Manifest};
 use coder_kube_core::kube::patch::{self as patches, Merge, PatchType};
 use coder_kube_core::kube::query::Query;
 use coder_kube_core::kube::write_options::FieldValidation;
+use coder_kube_core::names::TemplateName;
 use serde_json::Value;
 
 use super::text::{refused, utf8};
@@ -107,5 +109,40 @@ pub fn delete_options(data: &[u8]) {
     match DeleteOptions::read(&query, Some(content_type), body.to_vec()) {
         Err(status) => refused(&status),
         Ok(options) => assert!(options.dry_run || query.get("dryRun").is_none(), "{options:?}"),
+    }
+}
+
+/// The spec of a template as JSON on one line, then the archive of the version that there is. What is asked for is packed and read back the same;
+/// asked for once more, there is nothing to do.
+pub fn template(data: &[u8]) {
+    let (spec, base) = line(data);
+    let Ok(spec) = json::read::<CoderTemplateManifest<'_>>(spec.as_bytes()) else { return };
+    let name = TemplateName::parse("coder.dev").expect("a name");
+    let causes = template_check::check(&spec).into_iter().chain(template_check::check_new(&name, &spec));
+    assert!(causes.into_iter().all(|cause| !cause.field.is_empty() && !cause.message.is_empty()));
+    let tags = template_change::tags(&spec).unwrap_or_default();
+    assert!(tags.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    assert!(version::is_ours(&version::name(base, "terraform", &tags)));
+    let Some(asked) = &spec.files else { return };
+    if let Ok(files) = paths::clean(&asked.0) {
+        let archive = archive::build(&files);
+        assert_eq!(archive::read(&archive).expect("it was just packed"), files);
+    }
+    let present = archive::read(base).unwrap_or_default();
+    match template_change::files(&present, &asked.0) {
+        Ok(None) => {}
+        Err(causes) => assert!(!causes.is_empty()),
+        Ok(Some(files)) => {
+            let archive = archive::build(&files);
+            let packed = archive::read(&archive).expect("it was just packed");
+            assert_eq!(packed, files);
+            assert!(archive::build(&packed) == archive && archive.len() >= archive::size(&files));
+            assert_eq!(template_change::files(&packed, &asked.0), Ok(None));
+            // What was not shown is still there, unless something has taken its place.
+            for (path, content) in &present {
+                let stays = archive::is_shown(path, content) || packed.contains_key(path);
+                assert!(stays, "{}", String::from_utf8_lossy(path));
+            }
+        }
     }
 }
