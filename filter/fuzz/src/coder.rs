@@ -59,7 +59,8 @@ pub fn coder(data: &[u8]) {
     for job in wire::parse::<Vec<ProvisionerJob<'_>>>(data).unwrap_or_default() {
         let _ = (job.tags(), job.since(), job.is_finished());
     }
-    if let Ok(list) = wire::parse::<Vec<BuildParameter<'_>>>(data) {
+    if let Ok(list) = wire::parse::<Vec<BuildParameter>>(data) {
+        let list = wire::requests::Values(list);
         let empty = Workspace {
             organization_name: "coder".into(),
             owner_name: "alice".into(),

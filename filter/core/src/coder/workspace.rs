@@ -5,6 +5,7 @@ use super::job::ProvisionerJob;
 use super::text::Text;
 use crate::json::object;
 use crate::time::Timestamp;
+use serde::Serialize;
 
 /// A page of `GET /workspaces`.
 #[derive(Clone, Debug, Default)]
@@ -235,13 +236,13 @@ pub struct AppStatus<'a> {
 
 object!(AppStatus<'a> { created_at } { state, message, uri });
 
-/// One of `GET /workspacebuilds/{id}/parameters`; their order changes between calls.
-#[derive(Clone, Debug, Default)]
-pub struct BuildParameter<'a> {
+/// One of `GET /workspacebuilds/{id}/parameters`; their order changes between calls. New ones are sent in the same form.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BuildParameter {
     /// Unique in the build.
-    pub name: Text<'a>,
+    pub name: String,
     /// The text form of the value, also for numbers and lists.
-    pub value: Text<'a>,
+    pub value: String,
 }
 
-object!(BuildParameter<'a> { name, value } {});
+object!(BuildParameter { name, value } {});

@@ -3,7 +3,7 @@
 
 use super::workspace_check::parameter_field;
 use crate::coder::requests::Values;
-use crate::coder::{Diagnostic, EvaluatedParameter, Evaluation};
+use crate::coder::{BuildParameter, Diagnostic, EvaluatedParameter, Evaluation};
 use crate::kube::quote::Quoted;
 use crate::kube::status::{Cause, CauseType};
 
@@ -35,7 +35,7 @@ pub fn judge(evaluation: &Evaluation<'_>, asked: Asked<'_>) -> Vec<Cause> {
     let find = |name: &str| evaluation.parameters.iter().find(|declared| *declared.name == *name);
     causes
         .extend(asked.kept.iter().filter(|name| find(name).is_none()).map(|name| unknown(evaluation, name)));
-    for (name, value) in &asked.values.0 {
+    for BuildParameter { name, value } in &asked.values.0 {
         let field = parameter_field(name);
         let Some(declared) = find(name) else {
             causes.push(unknown(evaluation, name));
@@ -69,12 +69,11 @@ fn unknown(evaluation: &Evaluation<'_>, name: &str) -> Cause {
 
 /// All values that a build would have.
 pub fn values(evaluation: &Evaluation<'_>) -> Values {
-    let known = evaluation.parameters.iter().filter(|parameter| parameter.value.valid);
-    Values(
-        known
-            .map(|parameter| (parameter.name.as_str().to_owned(), parameter.value.value.as_str().to_owned()))
-            .collect(),
-    )
+    let mut values = Values::default();
+    for parameter in evaluation.parameters.iter().filter(|parameter| parameter.value.valid) {
+        values.push(&parameter.name, &parameter.value.value);
+    }
+    values
 }
 
 /// What is wrong with one parameter; that it is missing comes first, because then its missing value is also malformed.
@@ -114,7 +113,9 @@ mod tests {
     ];
 
     fn values(pairs: &[(&str, &str)]) -> Values {
-        Values(pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect())
+        let mut values = Values::default();
+        pairs.iter().for_each(|(name, value)| values.push(name, value));
+        values
     }
 
     #[track_caller]

@@ -228,7 +228,7 @@ fn parameters_are_sorted_and_the_last_of_equals_counts() {
     let parsed: coder::Workspace<'_> = coder::parse(json.as_bytes()).unwrap();
     let mut object = workspace(&parsed, "coder", "").unwrap();
     let body = br#"[{"name":"b","value":"1"},{"name":"a","value":"2"},{"name":"b","value":"3"}]"#;
-    let values: Vec<coder::BuildParameter<'_>> = coder::parse(body).unwrap();
+    let values = coder::requests::Values(coder::parse(body).unwrap());
     parameters(&mut object, &values);
     let shown: Vec<(&str, &str)> = object
         .spec

@@ -6,6 +6,7 @@ use crate::api::v1alpha1::{
     LABEL_ORGANIZATION, LABEL_OWNER, LABEL_TEMPLATE, LatestBuild, Parameter,
 };
 use crate::coder;
+use crate::coder::requests::Values;
 use crate::kube::meta::{ObjectMeta, StringMap};
 use crate::names;
 use crate::time::{Millis, Timestamp};
@@ -86,12 +87,12 @@ pub fn workspace<'a>(
 
 /// Adds a detail: the parameters of the latest build, sorted by name (Coder gives them in changing order; of
 /// duplicates it takes the last).
-pub fn parameters<'a>(object: &mut CoderWorkspace<'a>, parameters: &'a [coder::BuildParameter<'a>]) {
-    let mut sorted: Vec<Parameter<'a>> = Vec::with_capacity(parameters.len());
-    for p in parameters.iter().rev() {
+pub fn parameters<'a>(object: &mut CoderWorkspace<'a>, parameters: &'a Values) {
+    let mut sorted: Vec<Parameter<'a>> = Vec::with_capacity(parameters.0.len());
+    for p in parameters.0.iter().rev() {
         // There are few; inserting is less code than sorting.
-        if let Err(at) = sorted.binary_search_by(|earlier| (*earlier.name).cmp(&p.name)) {
-            sorted.insert(at, Parameter { name: p.name.cow(), value: p.value.cow() });
+        if let Err(at) = sorted.binary_search_by(|earlier| (*earlier.name).cmp(p.name.as_str())) {
+            sorted.insert(at, Parameter { name: Cow::Borrowed(&p.name), value: Cow::Borrowed(&p.value) });
         }
     }
     object.spec.parameters = Some(sorted);

@@ -94,13 +94,12 @@ pub fn change(
     let is = current.latest_build.template_version_id.as_str();
     let named = spec.template_version_id.as_deref();
     let mut version = named.filter(|named| !named.eq_ignore_ascii_case(is));
-    let values: Vec<_> = spec
-        .parameters
-        .iter()
-        .flatten()
-        .filter(|wished| parameters.get(&wished.name) != Some(&wished.value))
-        .map(|wished| (wished.name.clone(), wished.value.clone()))
-        .collect();
+    let mut values = Values::default();
+    for wished in spec.parameters.iter().flatten() {
+        if parameters.get(&wished.name) != Some(&wished.value) {
+            values.push(&wished.name, &wished.value);
+        }
+    }
     let mut build = None;
     if running != ran || version.is_some() || !values.is_empty() {
         let follows = wished_updates == "always" || current.template_require_active_version;
@@ -111,7 +110,7 @@ pub fn change(
         build = Some(NewBuild {
             transition: if running { Transition::Start } else { Transition::Stop },
             template_version_id: version.map(str::to_owned),
-            rich_parameter_values: Values(values),
+            rich_parameter_values: values,
         });
     }
     if dormant && running && (build.is_some() || !was_dormant) {
@@ -123,12 +122,11 @@ pub fn change(
 
 /// The workspace as it is right after this change, as far as it can be foretold.
 pub fn projected<'a>(
-    current: &Workspace<'a>,
+    mut after: Workspace<'a>,
     change: &'a Change,
     user: &'a str,
     now: Timestamp,
 ) -> Workspace<'a> {
-    let mut after = current.clone();
     for changed in &change.settings {
         match &changed.to {
             Setting::Ttl(ttl) => after.ttl_ms = *ttl,
@@ -144,10 +142,10 @@ pub fn projected<'a>(
         }
     }
     if let Some(build) = &change.build {
-        after.latest_build = queued(&current.latest_build, build, user, now);
+        after.latest_build = queued(&after.latest_build, build, user, now);
         after.health.healthy = true;
         if let Some(version) = build.template_version_id.as_deref() {
-            after.outdated = !version.eq_ignore_ascii_case(&current.template_active_version_id);
+            after.outdated = !version.eq_ignore_ascii_case(&after.template_active_version_id);
         }
     }
     after

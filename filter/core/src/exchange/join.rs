@@ -1,9 +1,13 @@
 //! Several pieces of work side by side, without a runtime: each is polled whenever something has come in.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::Poll;
+
+/// Work whose outcome goes somewhere else.
+type Work<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 /// Does some work for each item, on so many at once, and gives the outcomes in the order of the items.
 pub(super) async fn each<T, O, F: Future<Output = O>>(
@@ -11,26 +15,33 @@ pub(super) async fn each<T, O, F: Future<Output = O>>(
     items: Vec<T>,
     work: impl Fn(T) -> F,
 ) -> Vec<O> {
-    let mut outcomes: Vec<Option<O>> = items.iter().map(|_| None).collect();
-    let mut waiting: VecDeque<(usize, T)> = items.into_iter().enumerate().collect();
-    let mut running: Vec<(usize, Pin<Box<F>>)> = Vec::new();
+    let outcomes = RefCell::new(Vec::with_capacity(items.len()));
+    let (into, work) = (&outcomes, &work);
+    let all = items.into_iter().enumerate().map(|(place, item)| {
+        Box::pin(async move {
+            let outcome = work(item).await;
+            let mut outcomes = into.borrow_mut();
+            // They end nearly in order.
+            let at = outcomes.partition_point(|(earlier, _)| *earlier < place);
+            outcomes.insert(at, (place, outcome));
+        }) as Work<'_>
+    });
+    run(at_once, all.collect()).await;
+    outcomes.into_inner().into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+/// Runs it all.
+async fn run(at_once: usize, mut waiting: VecDeque<Work<'_>>) {
+    let mut running: Vec<Work<'_>> = Vec::new();
     poll_fn(|context| {
         loop {
             while running.len() < at_once.max(1)
-                && let Some((place, item)) = waiting.pop_front()
+                && let Some(next) = waiting.pop_front()
             {
-                running.push((place, Box::pin(work(item))));
+                running.push(next);
             }
             let before = running.len();
-            running.retain_mut(|(place, future)| match future.as_mut().poll(context) {
-                Poll::Ready(outcome) => {
-                    if let Some(slot) = outcomes.get_mut(*place) {
-                        *slot = Some(outcome);
-                    }
-                    false
-                }
-                Poll::Pending => true,
-            });
+            running.retain_mut(|work| work.as_mut().poll(context).is_pending());
             if running.is_empty() && waiting.is_empty() {
                 return Poll::Ready(());
             }
@@ -41,7 +52,6 @@ pub(super) async fn each<T, O, F: Future<Output = O>>(
         }
     })
     .await;
-    outcomes.into_iter().flatten().collect()
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ struct Inputs<'a>(&'a Values);
 impl Serialize for Inputs<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.0.len()))?;
-        for (name, value) in &self.0.0 {
-            map.serialize_entry(name, value)?;
+        for parameter in &self.0.0 {
+            map.serialize_entry(&parameter.name, &parameter.value)?;
         }
         map.end()
     }
@@ -47,7 +47,9 @@ mod tests {
     #[test]
     fn endpoints() {
         check(presets("v-1"), "GET /api/v2/templateversions/v-1/presets");
-        let values = Values(vec![("cpu".into(), "4".into()), ("a b".into(), "\"".into())]);
+        let mut values = Values::default();
+        values.push("cpu", "4");
+        values.push("a b", "\"");
         let request = evaluate("v-1", "o-1", &values);
         assert_eq!(
             request.body.as_deref(),

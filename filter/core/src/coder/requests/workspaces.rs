@@ -1,9 +1,10 @@
 //! Workspaces, their builds and their agents.
 
 use super::{Pairs, Request, path};
+use crate::coder::BuildParameter;
 use crate::coder::query::WorkspaceQuery;
 use crate::names::WorkspaceName;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 /// Which way a build goes (`codersdk.WorkspaceTransition`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -58,9 +59,9 @@ impl NewBuild {
     }
 }
 
-/// Values of parameters by name (`[]codersdk.WorkspaceBuildParameter`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Values(pub Vec<(String, String)>);
+/// Values of parameters, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Values(pub Vec<BuildParameter>);
 
 impl Values {
     /// Whether there are none.
@@ -70,18 +71,12 @@ impl Values {
 
     /// The value of that name.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(named, _)| named == name).map(|(_, value)| value.as_str())
+        self.0.iter().find(|parameter| parameter.name == name).map(|parameter| parameter.value.as_str())
     }
-}
 
-impl Serialize for Values {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Value<'a> {
-            name: &'a str,
-            value: &'a str,
-        }
-        serializer.collect_seq(self.0.iter().map(|(name, value)| Value { name, value }))
+    /// Adds a value.
+    pub fn push(&mut self, name: &str, value: &str) {
+        self.0.push(BuildParameter { name: name.to_owned(), value: value.to_owned() });
     }
 }
 
@@ -209,7 +204,8 @@ mod tests {
 
     #[test]
     fn writes() {
-        let values = Values(vec![("cpu".into(), "4".into())]);
+        let mut values = Values::default();
+        values.push("cpu", "4");
         check_body(
             create_workspace(
                 "alice",

@@ -34,7 +34,7 @@ pub(in crate::exchange) async fn delete(write: Write<'_>) -> Result<Reply, Refus
         true => shown::parameters(cx, plane, name, &workspace.latest_build.id).await.ok(),
         false => None,
     };
-    Ok(doomed.show(cx, &workspace, |workspace| {
+    Ok(doomed.show(cx, workspace, |workspace| {
         shown::reply(cx, plane, 200, workspace, parameters.as_ref(), accepted)
     })?)
 }
@@ -60,7 +60,7 @@ pub(super) fn precondition(
         uid: options.uid.as_deref().unwrap_or_default(),
         resource_version: options.resource_version.as_deref().unwrap_or_default(),
     };
-    precondition.check(WORKSPACES, name, &workspace.id, shown::version(plane, workspace)?)
+    precondition.check(WORKSPACES, name, &workspace.id, shown::object(plane, workspace)?.1)
 }
 
 /// What became of a workspace that was to be deleted.
@@ -105,11 +105,11 @@ impl Doomed {
     pub(super) fn show<T>(
         &self,
         cx: &Cx,
-        workspace: &Workspace<'_>,
+        workspace: Workspace<'_>,
         show: impl FnOnce(&Workspace<'_>) -> Result<T, Status>,
     ) -> Result<T, Status> {
         let build = match self {
-            Self::Spared => return show(workspace),
+            Self::Spared => return show(&workspace),
             Self::WouldBe => None,
             Self::Queued(answer) => coder::parse::<Build<'_>>(&answer.body).ok(),
         };
@@ -117,7 +117,7 @@ impl Doomed {
         let user = cx.user.borrow().clone();
         let mut after = projected(workspace, &change, &user, Timestamp::from_millis(cx.now()));
         if let Some(mut build) = build {
-            build.template_version_name = workspace.latest_build.template_version_name.clone();
+            build.template_version_name = core::mem::take(&mut after.latest_build.template_version_name);
             after.latest_build = build;
         }
         show(&after)

@@ -53,7 +53,7 @@ pub(in crate::exchange) async fn delete_collection(write: Write<'_>) -> Result<R
     for (answer, doomed) in deleted.iter().flatten() {
         let workspace = crate::coder::parse(&answer.body)
             .map_err(|_| Status::internal_error("what was read can no longer be read"))?;
-        doomed.show(cx, &workspace, |workspace| {
+        doomed.show(cx, workspace, |workspace| {
             match convert::workspace(workspace, &plane.namespace, &plane.dashboard_url) {
                 Some(object) => {
                     writer.push(&object, |hash| resource_version(newest_of_workspace(workspace), hash))

@@ -41,6 +41,6 @@ pub(super) async fn receive(
 
 /// Values, with others put in their place.
 pub(super) fn merged(base: &Values, over: &Values) -> Values {
-    let kept = base.0.iter().filter(|(name, _)| over.get(name).is_none());
+    let kept = base.0.iter().filter(|parameter| over.get(&parameter.name).is_none());
     Values(kept.chain(&over.0).cloned().collect())
 }

@@ -176,8 +176,11 @@ impl Plan {
 }
 
 fn values(spec: &CoderWorkspaceManifest) -> Values {
-    let parameters = spec.parameters.iter().flatten();
-    Values(parameters.map(|parameter| (parameter.name.clone(), parameter.value.clone())).collect())
+    let mut values = Values::default();
+    for parameter in spec.parameters.iter().flatten() {
+        values.push(&parameter.name, &parameter.value);
+    }
+    values
 }
 
 /// Coder takes more for a name than the name.
@@ -221,6 +224,7 @@ async fn choose(
         let cause = Cause::not_supported("spec.templateVersionPreset", asked, &names);
         return Err(refused(full_name, vec![cause]));
     };
-    let values = preset.parameters.iter().map(|p| (p.name.as_str().to_owned(), p.value.as_str().to_owned()));
-    Ok((preset.id.as_str().to_owned(), Values(values.collect())))
+    let mut values = Values::default();
+    preset.parameters.iter().for_each(|parameter| values.push(&parameter.name, &parameter.value));
+    Ok((preset.id.as_str().to_owned(), values))
 }

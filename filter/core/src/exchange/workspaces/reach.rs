@@ -23,6 +23,8 @@ pub(super) struct Wish<'a> {
     pub(super) plane: &'a ControlPlane,
     pub(super) name: &'a str,
     pub(super) current: &'a Workspace<'a>,
+    /// The same as Coder wrote it.
+    pub(super) body: &'a [u8],
     /// Those of the latest build.
     pub(super) parameters: &'a Values,
     pub(super) spec: &'a CoderWorkspaceManifest,
@@ -109,11 +111,16 @@ impl Wish<'_> {
     ) -> Result<T, Status> {
         let after: Option<Workspace<'_>> =
             reached.answer.as_ref().and_then(|answer| coder::parse(&answer.body).ok());
-        let user = self.cx.user.borrow().clone();
         let built = reached.change.build.is_some() && after.is_some();
-        let after = after.unwrap_or_else(|| {
-            projected(self.current, &reached.change, &user, Timestamp::from_millis(self.cx.now()))
-        });
+        let user = self.cx.user.borrow().clone();
+        let after = match after {
+            Some(after) => after,
+            None => {
+                let before = coder::parse(self.body)
+                    .map_err(|_| garbage(Intent::Change, &self.plane.namespace, self.name))?;
+                projected(before, &reached.change, &user, Timestamp::from_millis(self.cx.now()))
+            }
+        };
         // What cannot be read again is known well enough; the change was made, and an error would say that it was not.
         let parameters = match built && whole {
             true => shown::parameters(self.cx, self.plane, self.name, &after.latest_build.id).await.ok(),

@@ -6,8 +6,6 @@ use super::{refused, shown};
 use crate::api::v1alpha1::{CoderWorkspaceManifest, WORKSPACES};
 use crate::coder::Workspace;
 use crate::config::ControlPlane;
-use crate::convert;
-use crate::convert::resource_version::{newest_of_workspace, resource_version};
 use crate::exchange::authorize::Refusal;
 use crate::exchange::context::Cx;
 use crate::exchange::precondition::Precondition;
@@ -18,7 +16,7 @@ use crate::kube::document::Document;
 use crate::kube::encoding::encode;
 use crate::kube::manifest::Manifest;
 use crate::kube::negotiation::{Accepted, Form};
-use crate::kube::object_writer::{content_hash, write_object};
+use crate::kube::object_writer::write_object;
 use crate::kube::scale::{self, Scale, ScaleManifest};
 use crate::kube::status::{Cause, Status};
 use crate::kube::write_options::WriteOptions;
@@ -49,7 +47,7 @@ pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refus
     let (manifest, running) = manifest(write, &document, &options)?;
     let meta = &manifest.metadata;
     let precondition = Precondition { uid: &meta.uid, resource_version: &meta.resource_version };
-    precondition.check(WORKSPACES, name, &workspace.id, shown::version(plane, &workspace)?)?;
+    precondition.check(WORKSPACES, name, &workspace.id, shown::object(plane, &workspace)?.1)?;
     let parameters = shown::parameters(cx, plane, name, &workspace.latest_build.id).await?;
     // All else is as it is.
     let spec = CoderWorkspaceManifest {
@@ -63,6 +61,7 @@ pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refus
         plane,
         name,
         current: &workspace,
+        body: &answer.body,
         parameters: &parameters,
         spec: &spec,
         whole: false,
@@ -103,9 +102,7 @@ fn reply(
 
 /// The scale, with the workspace's own version.
 fn json(cx: &Cx, plane: &ControlPlane, workspace: &Workspace<'_>, form: Form) -> Result<Vec<u8>, Status> {
-    let object = convert::workspace(workspace, &plane.namespace, &plane.dashboard_url)
-        .ok_or_else(|| Status::not_found(WORKSPACES, &workspace.name))?;
-    let version = resource_version(newest_of_workspace(workspace), content_hash(&object, &mut Vec::new())?);
+    let (object, version) = shown::object(plane, workspace)?;
     let build = &workspace.latest_build;
     let succeeded = build.job.status.as_str() == "succeeded";
     // One that is being stopped is there until it has stopped.

@@ -2,10 +2,10 @@
 
 use super::failed;
 use super::find::garbage;
-use crate::api::v1alpha1::WORKSPACES;
+use crate::api::v1alpha1::{CoderWorkspace, WORKSPACES};
 use crate::coder::errors::Intent;
 use crate::coder::requests::Values;
-use crate::coder::{self, BuildParameter, Text, Workspace, requests};
+use crate::coder::{self, Workspace, requests};
 use crate::config::ControlPlane;
 use crate::convert;
 use crate::convert::resource_version::{newest_of_workspace, resource_version};
@@ -47,23 +47,22 @@ pub(super) fn json(
     workspace: &Workspace<'_>,
     parameters: Option<&Values>,
 ) -> Result<Vec<u8>, Status> {
-    let mut object = convert::workspace(workspace, &plane.namespace, &plane.dashboard_url)
-        .ok_or_else(|| Status::not_found(WORKSPACES, &workspace.name))?;
-    // The version is that of the form that lists show, which knows no parameters.
-    let version = resource_version(newest_of_workspace(workspace), content_hash(&object, &mut Vec::new())?);
-    let list: Vec<BuildParameter<'_>>;
+    let (mut object, version) = object(plane, workspace)?;
     if let Some(parameters) = parameters {
-        list = parameters
-            .0
-            .iter()
-            .map(|(name, value)| BuildParameter {
-                name: Text::from(name.as_str()),
-                value: Text::from(value.as_str()),
-            })
-            .collect();
-        convert::parameters(&mut object, &list);
+        convert::parameters(&mut object, parameters);
     }
     write_object(form, &object, version, cx.now())
+}
+
+/// The object as lists show it, and its version, which is of this form: details are outside of it.
+pub(super) fn object<'a>(
+    plane: &'a ControlPlane,
+    workspace: &'a Workspace<'a>,
+) -> Result<(CoderWorkspace<'a>, u64), Status> {
+    let object = convert::workspace(workspace, &plane.namespace, &plane.dashboard_url)
+        .ok_or_else(|| Status::not_found(WORKSPACES, &workspace.name))?;
+    let hash = content_hash(&object, &mut Vec::new())?;
+    Ok((object, resource_version(newest_of_workspace(workspace), hash)))
 }
 
 /// Warns of what a client wrote into the metadata and this workspace does not show.
@@ -77,13 +76,6 @@ pub(super) fn warn_not_kept(
     if let Some(warning) = written.not_kept(object.as_ref().map(|object| &object.metadata)) {
         cx.warn(warning);
     }
-}
-
-/// Its version, by what lists show.
-pub(super) fn version(plane: &ControlPlane, workspace: &Workspace<'_>) -> Result<u64, Status> {
-    let object = convert::workspace(workspace, &plane.namespace, &plane.dashboard_url)
-        .ok_or_else(|| Status::not_found(WORKSPACES, &workspace.name))?;
-    Ok(resource_version(newest_of_workspace(workspace), content_hash(&object, &mut Vec::new())?))
 }
 
 /// The parameters of a build. They are written with the build and never change, so they can be remembered.
@@ -105,10 +97,7 @@ pub(super) async fn parameters(
             Rc::from(answer.body)
         }
     };
-    let parsed: Vec<BuildParameter<'_>> =
-        coder::parse(&body).map_err(|_| garbage(Intent::Read, &plane.namespace, name))?;
-    let values = parsed.iter().map(|p| (p.name.as_str().to_owned(), p.value.as_str().to_owned()));
-    let values = Values(values.collect());
+    let values = Values(coder::parse(&body).map_err(|_| garbage(Intent::Read, &plane.namespace, name))?);
     // Only what can be read is worth remembering.
     if known.is_none() && body.len() <= REMEMBERED {
         cx.filter.parameters.put(key, body, cx.now());

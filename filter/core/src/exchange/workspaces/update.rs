@@ -49,7 +49,7 @@ pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refus
     let base = || shown::json(cx, plane, Form::Object, &workspace, Some(&parameters));
     let document = sent.over(base, RULES)?;
     let manifest = checked(write, &document, &options)?;
-    let version = shown::version(plane, &workspace)?;
+    let (_, version) = shown::object(plane, &workspace)?;
     precondition(&manifest).check(WORKSPACES, name, &workspace.id, version)?;
     if manifest.spec.template_version_preset.is_some() {
         cx.warn("spec.templateVersionPreset is only read when a workspace is created");
@@ -59,6 +59,7 @@ pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refus
         plane,
         name,
         current: &workspace,
+        body: &answer.body,
         parameters: &parameters,
         spec: &manifest.spec,
         whole,
