@@ -61,7 +61,8 @@ fn workspace() -> String {
 fn what_a_workspace_leaves_out_is_cleared_or_kept() {
     let current = workspace();
     let current: Workspace<'_> = coder::parse(current.as_bytes()).unwrap();
-    let values = Values(vec![("cpu".to_owned(), "4".to_owned())]);
+    let mut values = Values::default();
+    values.push("cpu", "4");
     let changes = change(&current, &values, &CoderWorkspaceManifest::default(), true).unwrap();
     assert_eq!(changes.build, None);
     let cleared: BTreeSet<&str> = changes.settings.iter().map(Changed::field).collect();
