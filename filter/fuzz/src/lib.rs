@@ -35,5 +35,6 @@ pub const TARGETS: &[Target] = &[
     ("subject", text::subject),
     ("template", written::template),
     ("time", text::time),
+    ("workspace", written::workspace),
     ("yaml", kube::yaml),
 ];

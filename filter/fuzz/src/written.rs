@@ -1,15 +1,21 @@
 //! Readers of what clients write: documents, patches, manifests, options of deletions.
 
 use coder_kube_core::api::v1alpha1::{CoderTemplateManifest, CoderWorkspaceManifest, WORKSPACES};
-use coder_kube_core::convert::{archive, paths, template_change, template_check, version};
+use coder_kube_core::coder::requests::Values;
+use coder_kube_core::coder::{self, Evaluation, Workspace};
+use coder_kube_core::convert::parameter_check::{self, Asked};
+use coder_kube_core::convert::workspace_change::{change, projected};
+use coder_kube_core::convert::{archive, paths, template_change, template_check, version, workspace_check};
 use coder_kube_core::json::{self, Read};
 use coder_kube_core::kube::delete_options::DeleteOptions;
 use coder_kube_core::kube::document::{self, Document};
 use coder_kube_core::kube::manifest::{Expected, Manifest};
 use coder_kube_core::kube::patch::{self as patches, Merge, PatchType};
 use coder_kube_core::kube::query::Query;
+use coder_kube_core::kube::status::Cause;
 use coder_kube_core::kube::write_options::FieldValidation;
-use coder_kube_core::names::TemplateName;
+use coder_kube_core::names::{TemplateName, WorkspaceName};
+use coder_kube_core::time::Timestamp;
 use serde_json::Value;
 
 use super::text::{refused, utf8};
@@ -144,5 +150,40 @@ pub fn template(data: &[u8]) {
                 assert!(stays, "{}", String::from_utf8_lossy(path));
             }
         }
+    }
+}
+
+/// The spec of a workspace as JSON on one line, then what Coder makes of parameters. What is asked for is reached, and asked for once more it is
+/// there.
+pub fn workspace(data: &[u8]) {
+    let (spec, evaluation) = line(data);
+    let said = |causes: &[Cause]| {
+        assert!(
+            causes.iter().all(|cause| !cause.field.is_empty() && !cause.message.is_empty()),
+            "{causes:?}"
+        );
+    };
+    let values = Values::default();
+    if let Ok(evaluation) = coder::parse::<Evaluation<'_>>(evaluation) {
+        let asked = Asked { values: &values, kept: &["cpu"], preset: None, previous: Some(&values) };
+        said(&parameter_check::judge(&evaluation, asked));
+        let _ = parameter_check::values(&evaluation);
+    }
+    let Ok(spec) = json::read::<CoderWorkspaceManifest>(spec.as_bytes()) else { return };
+    let name = WorkspaceName::parse("coder.alice.dev").expect("a name");
+    let causes = workspace_check::check(&spec);
+    said(&causes);
+    said(&workspace_check::check_new(&name, &spec));
+    let current =
+        Workspace { organization_name: "coder".into(), template_name: "dev".into(), ..Workspace::default() };
+    match change(&current, &values, &spec, true) {
+        Err(causes) => said(&causes),
+        Ok(changed) if causes.is_empty() => {
+            let built = changed.build.as_ref().map(|build| build.rich_parameter_values.clone());
+            let after = projected(current, &changed, "alice", Timestamp::from_millis(0));
+            let again = change(&after, &built.unwrap_or_default(), &spec, true);
+            assert!(again.is_ok_and(|again| again.is_empty()), "{changed:?}");
+        }
+        Ok(_) => {}
     }
 }

@@ -88,6 +88,7 @@ fn wrong(parameter: &EvaluatedParameter<'_>) -> Option<Cause> {
 
 fn words(diagnostic: &Diagnostic<'_>) -> String {
     match (diagnostic.summary.as_str(), diagnostic.detail.as_str()) {
+        ("", "") => "Coder refuses it, and does not say why".to_owned(),
         (summary, "") => summary.to_owned(),
         (summary, detail) => format!("{summary}; {detail}"),
     }
