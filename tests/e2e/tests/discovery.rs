@@ -80,7 +80,7 @@ fn check_resource(version: &Value, name: &str, kind: &str, singular_and_short: &
     assert_eq!(resource["shortNames"], json!([singular_and_short[1]]));
     assert_eq!(resource["categories"], json!(["coder"]));
     let verbs: Vec<_> = resource["verbs"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    assert!(verbs.contains(&"get") && verbs.contains(&"list"), "{verbs:?}");
+    assert_eq!(verbs, ["create", "delete", "deletecollection", "get", "list", "patch", "update"]);
     for sub in resource["subresources"].as_array().into_iter().flatten() {
         response_kind(sub);
     }
@@ -165,6 +165,33 @@ fn discovery_lists_no_verb_that_answers_405() {
             name.contains('/') || watch == (answer != 405),
             "{name}: watch listed {watch}, answered {answer}"
         );
+        check_changes(&lab, resource);
+    }
+}
+
+/// The verbs that change something: 405 if and only if they are not listed. Nobody has the name, nothing the label, and all is a dry run.
+fn check_changes(lab: &Lab, resource: &Value) {
+    let name = resource["name"].as_str().unwrap();
+    let (plural, sub) = name.split_once('/').unwrap_or((name, ""));
+    let one = lab.path(&format!("{plural}/coder.nobody.none/{sub}"));
+    let (one, list) = (one.trim_end_matches('/'), lab.path(plural));
+    let change = |method: &str, target: &str, content_type: &str| {
+        Request::new(method, &format!("{target}?dryRun=All&fieldManager=e2e")).body(content_type, "{}")
+    };
+    let patch = change("PATCH", one, "application/merge-patch+json");
+    let object = |method: &str, target: &str| change(method, target, "application/json");
+    let delete = |target: &str| {
+        let target = format!("{target}?dryRun=All&labelSelector=coder.com/owner=nobody");
+        Request::new("DELETE", &target).json(&json!({"dryRun": ["All"]}))
+    };
+    let mut requests = vec![("update", object("PUT", one)), ("patch", patch), ("delete", delete(one))];
+    if sub.is_empty() {
+        requests.extend([("create", object("POST", &list)), ("deletecollection", delete(&list))]);
+    }
+    for (verb, request) in requests {
+        let listed = resource["verbs"].as_array().unwrap().iter().any(|one| one == verb);
+        let answer = lab.front().send(&request).status();
+        assert_eq!(listed, answer != 405, "{name}: {verb} listed {listed}, answered {answer}");
     }
 }
 
@@ -241,6 +268,12 @@ fn check_document(document: &Value) {
         let identity = json!([{"group": GROUP, "version": "v1alpha1", "kind": kind}]);
         assert_eq!(schema["x-kubernetes-group-version-kind"], identity, "{kind}");
         assert!(schema["properties"]["metadata"].is_object(), "{kind}");
+    }
+    for (resource, subresource, kind) in
+        [("coderworkspaces", "scale", "Scale"), ("codertemplates", "status", "CoderTemplate")]
+    {
+        let path = format!("{GROUP_VERSION}/namespaces/{{namespace}}/{resource}/{{name}}/{subresource}");
+        assert_eq!(document["paths"][path]["get"]["x-kubernetes-group-version-kind"]["kind"], kind);
     }
     let list = "/apis/aggregation.coder.com/v1alpha1/namespaces/{namespace}/coderworkspaces";
     let operation = &document["paths"][list]["get"];

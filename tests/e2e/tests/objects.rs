@@ -328,6 +328,10 @@ fn what_is_not_served_is_not_allowed() {
         Request::new("PATCH", &list).body("application/merge-patch+json", "{}"),
         Request::new("DELETE", &format!("{one}/log")),
         Request::new("PUT", &list).body("application/json", vec![b' '; 3_000_000]),
+        Request::new("PUT", &format!("{one}/status")).json(&json!({})),
+        Request::new("PATCH", &format!("{one}/status")).body("application/merge-patch+json", "{}"),
+        Request::new("DELETE", &format!("{one}/scale")),
+        Request::new("POST", &format!("{one}/log")).body("application/json", vec![b' '; 2_000_000]),
     ] {
         let response = lab.front().send(&request);
         println!("{} {}", request.method, request.target);

@@ -15,6 +15,15 @@ use crate::kube::negotiation::{DiscoveryForm, negotiate, negotiate_discovery};
 use crate::kube::scale;
 use crate::kube::status::Status;
 
+/// Verbs of both kinds.
+const VERBS: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update"];
+
+/// A subresource that answers with an object of the group.
+const fn own(name: &'static str, kind: &'static str) -> SubresourceDescription {
+    let response_kind = GroupVersionKind { group: GROUP, version: VERSION, kind };
+    SubresourceDescription { name, response_kind, verbs: &["get"] }
+}
+
 /// What works. A verb stands here when it does, and not before.
 const DESCRIPTION: GroupDescription = GroupDescription {
     group: GROUP,
@@ -26,17 +35,9 @@ const DESCRIPTION: GroupDescription = GroupDescription {
             kind: "CoderWorkspace",
             short_names: &["cws"],
             categories: &["coder"],
-            verbs: &["create", "delete", "deletecollection", "get", "list", "patch", "update"],
+            verbs: VERBS,
             subresources: &[
-                SubresourceDescription {
-                    name: "log",
-                    response_kind: GroupVersionKind {
-                        group: GROUP,
-                        version: VERSION,
-                        kind: "CoderWorkspace",
-                    },
-                    verbs: &["get"],
-                },
+                own("log", "CoderWorkspace"),
                 SubresourceDescription {
                     name: "scale",
                     response_kind: GroupVersionKind {
@@ -46,6 +47,7 @@ const DESCRIPTION: GroupDescription = GroupDescription {
                     },
                     verbs: &["get", "patch", "update"],
                 },
+                own("status", "CoderWorkspace"),
             ],
         },
         ResourceDescription {
@@ -54,8 +56,8 @@ const DESCRIPTION: GroupDescription = GroupDescription {
             kind: "CoderTemplate",
             short_names: &["ctpl"],
             categories: &["coder"],
-            verbs: &["get", "list"],
-            subresources: &[],
+            verbs: VERBS,
+            subresources: &[own("status", "CoderTemplate")],
         },
     ],
 };

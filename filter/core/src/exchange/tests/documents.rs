@@ -1,6 +1,7 @@
 //! Discovery and OpenAPI, ours and merged.
 
 use super::*;
+use std::collections::BTreeSet;
 
 fn nothing(_: &str, _: usize) -> Outcome {
     panic!("documents never need Coder")
@@ -22,7 +23,17 @@ fn our_own() {
     let resources = body(&get(&world, API, &[]));
     let names: Vec<_> =
         resources["resources"].as_array().unwrap().iter().map(|r| r["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["coderworkspaces", "coderworkspaces/log", "coderworkspaces/scale", "codertemplates"]);
+    assert_eq!(
+        names,
+        [
+            "coderworkspaces",
+            "coderworkspaces/log",
+            "coderworkspaces/scale",
+            "coderworkspaces/status",
+            "codertemplates",
+            "codertemplates/status",
+        ]
+    );
     refused(&get(&world, "/apis/aggregation.coder.com/v1", &[]), 404, "NotFound", "could not find");
     let document = get(&world, "/openapi/v3/apis/aggregation.coder.com/v1alpha1?hash=old", &[]);
     assert!(
@@ -31,6 +42,32 @@ fn our_own() {
     let tag = header(&document, "etag").to_owned();
     let again = get(&world, "/openapi/v3/apis/aggregation.coder.com/v1alpha1", &[("if-none-match", &tag)]);
     assert_eq!((again.status, again.body.len()), (304, 0));
+}
+
+/// What a client may do is the same in discovery and in OpenAPI.
+#[test]
+fn both_documents_know_the_same_verbs() {
+    let world = World::new(nothing);
+    let mut listed = BTreeSet::new();
+    for resource in body(&get(&world, API, &[]))["resources"].as_array().unwrap() {
+        let name = resource["name"].as_str().unwrap();
+        listed.extend(resource["verbs"].as_array().unwrap().iter().map(|verb| format!("{verb} {name}")));
+    }
+    let mut described = BTreeSet::new();
+    let document = body(&get(&world, "/openapi/v3/apis/aggregation.coder.com/v1alpha1", &[]));
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let name = path.strip_prefix(API).unwrap().replace("/namespaces/{namespace}", "");
+        let name = name.replace("/{name}", "");
+        for (_, operation) in item.as_object().unwrap().iter().filter(|(method, _)| *method != "parameters") {
+            let verb = match operation["x-kubernetes-action"].as_str().unwrap() {
+                "post" => "create",
+                "put" => "update",
+                other => other,
+            };
+            described.insert(format!("{verb:?} {}", name.trim_start_matches('/')));
+        }
+    }
+    assert_eq!(listed, described);
 }
 
 fn world(groups: &'static str) -> World {

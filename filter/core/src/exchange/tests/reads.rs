@@ -123,6 +123,11 @@ fn what_is_not_served_is_not_allowed() {
     let world = World::new(|_, _| panic!("nobody to ask"));
     let send = |method: &str, path: &str| world.send(request(method, &format!("{API}{path}"), &[]));
     for (method, path) in [
+        ("PUT", WORKSPACES),
+        ("POST", "/namespaces/coder/coderworkspaces/a"),
+        ("PUT", "/namespaces/coder/coderworkspaces/a/status"),
+        ("PATCH", "/namespaces/coder/codertemplates/a/status"),
+        ("DELETE", "/namespaces/coder/coderworkspaces/a/scale"),
         ("GET", "/namespaces/coder/coderworkspaces?watch=1"),
         ("HEAD", WORKSPACES),
         ("POST", "/namespaces/coder/coderworkspaces/a/log"),
