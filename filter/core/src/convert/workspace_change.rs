@@ -115,7 +115,7 @@ pub fn change(
     }
     if dormant && running && (build.is_some() || !was_dormant) {
         let why = "a dormant workspace does not run: set spec.dormant to false, or spec.running to false";
-        causes.push(Cause::invalid("spec.running", "true", why));
+        causes.push(Cause::invalid_literal("spec.running", true, why));
     }
     if causes.is_empty() { Ok(Change { settings, build }) } else { Err(causes) }
 }

@@ -25,7 +25,7 @@ pub fn check(spec: &CoderWorkspaceManifest) -> Vec<Cause> {
     {
         let why =
             "must be whole minutes in milliseconds, from 60000 (one minute) to 2592000000 (30 days), or null";
-        causes.push(Cause::invalid_number("spec.ttlMillis", ttl, why));
+        causes.push(Cause::invalid_literal("spec.ttlMillis", ttl, why));
     }
     if let Some(text) = spec.autostart_schedule.as_deref().filter(|text| !text.is_empty())
         && let Err(why) = schedule::check(text)
@@ -80,7 +80,7 @@ pub fn check_new(name: &WorkspaceName, spec: &CoderWorkspaceManifest) -> Vec<Cau
         },
     }
     if spec.dormant == Some(true) {
-        causes.push(Cause::invalid("spec.dormant", "true", "a new workspace cannot be dormant"));
+        causes.push(Cause::invalid_literal("spec.dormant", true, "a new workspace cannot be dormant"));
     }
     causes
 }

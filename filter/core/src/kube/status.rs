@@ -106,9 +106,9 @@ impl Cause {
         Self::of(CauseType::FieldValueTooLong, field, message)
     }
 
-    /// As [`Cause::invalid`], for a number.
+    /// As [`Cause::invalid`], for a number or a boolean, which are not quoted.
     #[must_use]
-    pub fn invalid_number(field: &str, value: i64, detail: &str) -> Self {
+    pub fn invalid_literal(field: &str, value: impl std::fmt::Display, detail: &str) -> Self {
         Self::of(CauseType::FieldValueInvalid, field, format!("Invalid value: {value}: {detail}"))
     }
 

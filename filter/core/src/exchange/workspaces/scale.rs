@@ -84,7 +84,7 @@ fn manifest(
         1 => Ok((manifest, true)),
         other => {
             let why = "must be 1, which is a workspace that runs, or 0";
-            let cause = Cause::invalid_number("spec.replicas", other, why);
+            let cause = Cause::invalid_literal("spec.replicas", other, why);
             Err(refused(write.name, vec![cause]))
         }
     }
