@@ -8,18 +8,24 @@ use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
-use std::{io, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// A server and the credentials to use there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Endpoint {
     host: String,
     port: u16,
     tls: bool,
     server_name: Option<String>,
     roots: RootCertStore,
-    identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    identity: Option<(Vec<CertificateDer<'static>>, Arc<PrivateKeyDer<'static>>)>,
     headers: Vec<(String, String)>,
+    /// TLS settings by protocol, kept so that connections resume sessions as those of real clients do.
+    configs: Arc<Mutex<BTreeMap<Vec<u8>, Arc<ClientConfig>>>>,
 }
 
 impl Endpoint {
@@ -46,6 +52,7 @@ impl Endpoint {
             roots: RootCertStore::empty(),
             identity: None,
             headers: Vec::new(),
+            configs: Arc::default(),
         }
     }
 
@@ -59,6 +66,7 @@ impl Endpoint {
             self.roots.add(certificate.expect("a PEM certificate")).expect("a CA certificate");
         }
         assert!(!self.roots.is_empty(), "no certificate in the CA file");
+        self.configs = Arc::default();
         self
     }
 
@@ -70,7 +78,8 @@ impl Endpoint {
     pub fn with_identity(mut self, certificate: &[u8], key: &[u8]) -> Endpoint {
         let chain = CertificateDer::pem_slice_iter(certificate).collect::<Result<_, _>>();
         let key = PrivateKeyDer::from_pem_slice(key).expect("a PEM private key");
-        self.identity = Some((chain.expect("PEM certificates"), key));
+        self.identity = Some((chain.expect("PEM certificates"), Arc::new(key)));
+        self.configs = Arc::default();
         self
     }
 
@@ -149,6 +158,13 @@ impl Endpoint {
         if !self.tls {
             return None;
         }
+        let mut configs = self.configs.lock().unwrap_or_else(PoisonError::into_inner);
+        let config = configs.entry(alpn.to_vec()).or_insert_with(|| Arc::new(self.config(alpn))).clone();
+        let name = self.server_name.clone().unwrap_or_else(|| self.host.clone());
+        Some((config, ServerName::try_from(name).expect("a host name or address")))
+    }
+
+    fn config(&self, alpn: &[u8]) -> ClientConfig {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -161,7 +177,6 @@ impl Endpoint {
                 .expect("the client certificate fits its key"),
         };
         config.alpn_protocols = vec![alpn.to_vec()];
-        let name = self.server_name.clone().unwrap_or_else(|| self.host.clone());
-        Some((Arc::new(config), ServerName::try_from(name).expect("a host name or address")))
+        config
     }
 }

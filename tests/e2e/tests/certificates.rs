@@ -21,6 +21,20 @@ fn a_client_certificate_is_the_user_that_it_names() {
 }
 
 #[test]
+fn a_second_connection_is_the_same_user() {
+    let Some(lab) = Lab::exclusive() else { return };
+    // Both have TLS settings of their own, with which a client may resume a session whose certificate Envoy has verified before.
+    for (front, path) in
+        [(lab.front_cert(), lab.path("coderworkspaces")), (lab.front_cert(), "/api/v1/pods".into())]
+    {
+        for _ in 0..4 {
+            let response = front.get(&path);
+            assert_eq!(response.status(), 200, "{path}: {}", response.excerpt());
+        }
+    }
+}
+
+#[test]
 fn a_token_beside_a_certificate_neither_wins_nor_travels() {
     let Some(lab) = Lab::exclusive() else { return };
     let alone = user_info(&lab.front_cert().send(&who_am_i(&[])));
