@@ -47,7 +47,13 @@ impl Write<'_> {
             Verb::Patch => OptionsOf::Patch(PatchType::of(self.content_type().as_deref())?),
             _ => OptionsOf::Update,
         };
-        WriteOptions::parse(self.query, of)
+        let options = WriteOptions::parse(self.query, of)?;
+        if matches!(of, OptionsOf::Patch(PatchType::Apply)) {
+            self.cx.warn(
+                "the owners of applied fields are not kept: what an apply no longer names stays as it is",
+            );
+        }
+        Ok(options)
     }
 
     /// Options of delete and deletecollection.
