@@ -17,7 +17,7 @@ pub const JSON_PATCH: &str = "application/json-patch+json";
 pub const APPLY: &str = "application/apply-patch+yaml";
 
 /// One of our two collections in the mapped namespace, as one caller sees it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Api {
     endpoint: Endpoint,
     path: String,
@@ -188,4 +188,22 @@ pub fn template(name: &str, more: &Value) -> Value {
 pub fn merge(object: &mut Value, more: &Value) {
     let more = more.as_object().expect("an object").clone();
     object.as_object_mut().expect("an object").extend(more);
+}
+
+/// Files of an archive as `spec.files` takes them. Where a phase's message is no text (long messages, parameters), this fails.
+///
+/// # Panics
+/// When one is no text.
+pub fn files(archive: &echo_archive::Archive) -> Value {
+    let text = |(path, bytes)| (path, Value::String(String::from_utf8(bytes).expect("a text file")));
+    Value::Object(archive.entries().into_iter().map(text).collect())
+}
+
+/// Files of an archive as a get shows them: what is no text, or has NUL in it, is not shown.
+pub fn shown_files(archive: &echo_archive::Archive) -> Value {
+    let text = |(path, bytes): (String, Vec<u8>)| {
+        let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
+        Some((path, Value::String(text)))
+    };
+    Value::Object(archive.entries().into_iter().filter_map(text).collect())
 }

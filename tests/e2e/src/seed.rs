@@ -2,6 +2,7 @@
 
 use crate::{Lab, Request};
 use serde_json::Value;
+use std::{collections::BTreeMap, io::Read};
 
 /// The only organization.
 pub const ORGANIZATION: &str = "coder";
@@ -48,6 +49,29 @@ pub fn coder_workspace(lab: &Lab, name: &str) -> Value {
     let mut parts = name.split('.').skip(1);
     let (user, workspace) = (parts.next().expect("a user"), parts.next().expect("a workspace"));
     coder_get(lab, &format!("/users/{user}/workspace/{workspace}"))
+}
+
+/// The files of a template version as Coder keeps them, by path.
+///
+/// # Panics
+/// As [`coder_get`], and when the archive cannot be read.
+#[track_caller]
+pub fn version_files(lab: &Lab, version: &Value) -> BTreeMap<String, Vec<u8>> {
+    let version = coder_get(lab, &format!("/templateversions/{}", version.as_str().expect("an id")));
+    let file = version["job"]["file_id"].as_str().expect("a file");
+    let archive = lab.coder().get(&format!("/api/v2/files/{file}"));
+    assert_eq!(archive.status(), 200, "{}", archive.excerpt());
+    let mut files = BTreeMap::new();
+    for entry in tar::Archive::new(&*archive.body).entries().expect("an archive") {
+        let mut entry = entry.expect("an entry");
+        if entry.header().entry_type().is_file() {
+            let path = entry.path().expect("a path").display().to_string();
+            let mut content = Vec::new();
+            entry.read_to_end(&mut content).expect("its content");
+            files.insert(path, content);
+        }
+    }
+    files
 }
 
 /// All workspaces as Coder lists them.

@@ -33,7 +33,7 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
         }
     });
     say("  The first run fetches and builds what is missing; the next one finds it.\n");
-    let options = Options { parts, chaos: false, workspaces: 0 };
+    let options = Options { parts, chaos: false, clients: false, workspaces: 0 };
     let programs = Programs::obtain(options)?;
     let running = lab::up(&paths::lab().join("demo"), options, &programs)?;
     tour::run(&running.environment, parts)?;

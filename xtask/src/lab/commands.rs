@@ -66,7 +66,7 @@ fn up(up: &Up) -> Result<()> {
         );
     }
     let parts = if up.standin { Parts::Standin } else { Parts::Real };
-    let options = Options { parts, chaos: up.chaos, workspaces: up.workspaces };
+    let options = Options { parts, chaos: up.chaos, clients: true, workspaces: up.workspaces };
     let environment = super::up(&lab, options, &Programs::obtain(options)?)?.leave();
     say("");
     next(&environment)

@@ -49,6 +49,8 @@ const ENTRIES: [&str; 10] = [
 pub(crate) struct Options {
     pub(crate) parts: Parts,
     pub(crate) chaos: bool,
+    /// Whether clients in other languages are wanted, for tests.
+    pub(crate) clients: bool,
     /// How many workspaces there are beside the seeded ones.
     pub(crate) workspaces: usize,
 }
@@ -181,6 +183,9 @@ fn start(lab: &Path, options: Options, programs: &Programs) -> Result<Environmen
     environment.set("ENVOY_PID", running.pid.to_string());
     environment.path("ENVOY_BIN", &programs.envoy);
     environment.path("KUBECTL", &programs.kubectl);
+    if let Some(python) = &programs.python {
+        environment.path("PYTHON_KUBERNETES", python);
+    }
     if options.parts == Parts::Standin {
         environment.set("STANDIN_URL", &backing.coder_url);
     }

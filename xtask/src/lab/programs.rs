@@ -13,6 +13,8 @@ pub(crate) struct Programs {
     pub(crate) module: PathBuf,
     pub(crate) envoy: PathBuf,
     pub(crate) kubectl: PathBuf,
+    /// A Python that has the Kubernetes client, where clients are wanted.
+    pub(crate) python: Option<PathBuf>,
     pub(super) backend: Backend,
 }
 
@@ -25,7 +27,10 @@ impl Programs {
     /// Fetches and builds what is missing. Downloads run beside the compiling.
     pub(crate) fn obtain(options: Options) -> Result<Self> {
         std::thread::scope(|scope| {
-            let tools = scope.spawn(|| Ok((tools::envoy()?, tools::kubectl()?)));
+            let tools = scope.spawn(move || {
+                let python = options.clients.then(tools::python_kubernetes).transpose()?;
+                Ok((tools::envoy()?, tools::kubectl()?, python))
+            });
             let backend = scope.spawn(move || match options.parts {
                 Parts::Real => servers(),
                 Parts::Standin => standin(),
@@ -33,8 +38,8 @@ impl Programs {
             let module = module::build(options.chaos);
             let tools = tools.join().unwrap_or_else(|_| Err(anyhow!("fetching Envoy and kubectl panicked")));
             let backend = backend.join().unwrap_or_else(|_| Err(anyhow!("a server's build panicked")));
-            let (envoy, kubectl) = tools?;
-            Ok(Self { module: module?, envoy, kubectl, backend: backend? })
+            let (envoy, kubectl, python) = tools?;
+            Ok(Self { module: module?, envoy, kubectl, python, backend: backend? })
         })
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn chaos(report: &mut Report) {
 }
 
 const fn options(parts: Parts, chaos: bool) -> Options {
-    Options { parts, chaos, workspaces: 0 }
+    Options { parts, chaos, clients: !chaos, workspaces: 0 }
 }
 
 fn suite(name: &str, only: &[&str], options: Options, programs: &Programs) -> Result<Outcome> {

