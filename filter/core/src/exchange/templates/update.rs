@@ -32,8 +32,16 @@ pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refus
     let namespace = plane.namespace.as_str();
     let options = write.options()?;
     let sent = Sent::receive(write).await?;
+    // What can be said without Coder is said first.
+    let whole: Option<Manifest<CoderTemplateManifest<'_>>> = match sent.whole() {
+        Some(document) => Some(write.manifest(document, KIND, &options)?),
+        None => None,
+    };
+    invalid(name, whole.iter().flat_map(|manifest| template_check::check(&manifest.spec)).collect())?;
     let template_body = match read::template(cx, plane, name).await {
         Err(absent) if absent.code == 404 && sent.creates() => None,
+        // What is there under an alias is not it.
+        Ok(other) if sent.creates() && is_other(&other, namespace, name) => None,
         found => Some(found?),
     };
     let Some(template_body) = template_body else {
@@ -53,8 +61,14 @@ pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refus
     let shown = present.as_ref().ok().map(files::text);
     let (object, version) = read::get_form(&template, view, namespace, shown, &log, name)?;
 
-    let document = sent.over(|| write_object(Form::Object, &object, version, cx.now()), RULES)?;
-    let manifest: Manifest<CoderTemplateManifest<'_>> = write.manifest(&document, KIND, &options)?;
+    let document;
+    let manifest = match whole {
+        Some(manifest) => manifest,
+        None => {
+            document = sent.over(|| write_object(Form::Object, &object, version, cx.now()), RULES)?;
+            write.manifest(&document, KIND, &options)?
+        }
+    };
     precondition(&manifest).check(TEMPLATES, name, &template.id, version)?;
     if let Some(warning) = manifest.metadata.not_kept(Some(&object.metadata)) {
         cx.warn(warning);
@@ -70,6 +84,10 @@ pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refus
         log: &log,
     };
     Ok(state.update(&manifest.spec, &options).await?)
+}
+
+fn is_other(body: &[u8], namespace: &str, name: &str) -> bool {
+    read::named(body, namespace, name).is_err_and(|absent| absent.code == 404)
 }
 
 fn precondition<'a>(manifest: &'a Manifest<CoderTemplateManifest<'_>>) -> Precondition<'a> {
