@@ -97,3 +97,85 @@ impl Works {
         due.map(|(id, _)| *id).take(most).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coder_kube_core::config::Config;
+    use coder_kube_core::exchange::{Answer, Filter, Request, Step, Verdict};
+
+    const NOW: Millis = 1_000_000;
+
+    /// The exchange of a create that waits for its body, and so until its deadline of 30 s.
+    fn waiting() -> Exchange {
+        let config = Config::parse(
+            br#"{"mode":"front","kubernetes":{"cluster":"kube"},"controlPlanes":[
+                {"namespace":"n","cluster":"c","authority":"a","dashboardURL":"https://d"}]}"#,
+        );
+        let headers = [
+            (":method", "POST"),
+            (":path", "/apis/aggregation.coder.com/v1alpha1/namespaces/n/coderworkspaces"),
+            ("authorization", "Bearer t"),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+        let request = Request::new(headers.to_vec(), None);
+        let Verdict::Serve(mut exchange) = Filter::new(config.unwrap()).receive(request, NOW, 0) else {
+            panic!()
+        };
+        let mut steps = vec![exchange.advance()];
+        while let Some(step) = steps.pop() {
+            let Step::Call(calls) = step else { continue };
+            for (id, call) in calls {
+                let body = match call.path.contains("access") {
+                    true => r#"{"kind":"SelfSubjectAccessReview","status":{"allowed":true}}"#,
+                    false => r#"{"kind":"SelfSubjectReview","status":{"userInfo":{"username":"u"}}}"#,
+                };
+                let answer = Answer { status: 201, headers: Vec::new(), body: body.into() };
+                steps.push(exchange.resume(id, Ok(answer), NOW));
+            }
+        }
+        exchange
+    }
+
+    fn keep(works: &mut Works, root: ContextId, whom: For) -> WorkId {
+        let id = works.number();
+        works.keep(id, Work { root, whom, exchange: waiting() });
+        id
+    }
+
+    #[test]
+    fn what_changes_nothing_goes_with_its_client() {
+        let mut works = Works::new();
+        let (first, second) = (keep(&mut works, 1, For::Client(7)), keep(&mut works, 1, For::Client(8)));
+        assert_ne!(first, second);
+        works.abandon(first);
+        works.abandon(first);
+        assert!(works.take(first).is_none());
+        assert_eq!(works.requests(), 1);
+        assert_eq!(works.take(second).map(|work| work.whom), Some(For::Client(8)));
+        assert_eq!((works.requests(), works.wakes_at(1)), (0, None));
+    }
+
+    #[test]
+    fn work_that_nobody_waits_for_keeps_no_request_out() {
+        let mut works = Works::new();
+        for whom in [For::Answered, For::Departed, For::Client(7), For::Answered] {
+            keep(&mut works, 1, whom);
+        }
+        assert_eq!(works.requests(), 2);
+    }
+
+    #[test]
+    fn sleepers_are_woken_by_their_plugin_a_few_at_a_time() {
+        let mut works = Works::new();
+        let ids: Vec<WorkId> = (0..5).map(|_| keep(&mut works, 1, For::Client(7))).collect();
+        keep(&mut works, 2, For::Client(8));
+        assert_eq!(works.wakes_at(1), Some(NOW + 30_000));
+        assert_eq!(works.wakes_at(3), None);
+        assert!(works.due(1, NOW + 29_999, 9).is_empty());
+        assert_eq!(works.due(1, NOW + 30_000, 3), ids[..3]);
+        assert_eq!(works.due(1, NOW + 30_000, 9), ids);
+        works.take(ids[0]);
+        assert_eq!(works.due(1, NOW + 30_000, 9), ids[1..]);
+    }
+}

@@ -167,7 +167,7 @@ fn memory_for_bodies_is_given_back_when_clients_leave() {
 #[test]
 fn a_body_that_never_ends_is_not_waited_for_for_ever() {
     let Some(lab) = Lab::shared() else { return };
-    let replica = replica(&lab, &limits(r#"{"requestTimeoutSeconds": 2}"#));
+    let replica = replica(&lab, &limits(r#"{"requestTimeoutSeconds": 5}"#));
     let mut client = begun(&replica, &strict(&lab, "coderworkspaces"), 1000);
     let answer = status(&client.read_response("POST").unwrap(), 504, "Timeout");
     assert!(answer["message"].as_str().unwrap().contains("body"), "{answer}");
@@ -176,7 +176,7 @@ fn a_body_that_never_ends_is_not_waited_for_for_ever() {
 #[test]
 fn what_envoy_gives_up_on_is_said_to_be_unknown() {
     let Some(lab) = Lab::shared() else { return };
-    let replica = replica(&lab, &[("idle_timeout: 40s".into(), "idle_timeout: 1s".into())]);
+    let replica = replica(&lab, &[("idle_timeout: 40s".into(), "idle_timeout: 3s".into())]);
     let mut client = begun(&replica, &strict(&lab, "coderworkspaces"), 1000);
     let response = client.read_response("POST").unwrap();
     let answer = status(&response, 500, "InternalError");
@@ -243,4 +243,23 @@ fn clients_that_leave_in_the_middle_of_bodies_do_no_harm() {
         &lab.front().send(&Request::new("POST", &target).body(JSON, marked("CoderTemplate", 500))),
     );
     assert_eq!(vm_reloads(&lab), reloads);
+}
+
+#[test]
+fn a_change_whose_answer_is_lost_is_not_made_twice() {
+    let Some(lab) = Lab::exclusive_standin() else { return };
+    let scratch = Scratch::new(&lab);
+    let calls = scratch.calls().unwrap();
+    let faults = Faults::new(&lab);
+    for (number, after) in [(0, true), (1, false)] {
+        let name = scratch.name(&format!("lost{number}"));
+        faults
+            .coder("/api/v2/users/", &json!({"kind": "reset", "method": "POST", "after": after, "count": 1}));
+        let before = calls.writes().len();
+        let response = scratch.workspaces().create("", &workspace(&name, "plain", &json!({})));
+        assert_eq!(response.status(), 500, "{}", response.excerpt());
+        assert!(response.text().contains("unknown"), "{}", response.excerpt());
+        assert_eq!(response.header("retry-after"), None);
+        assert_eq!(calls.writes().len(), before + 1, "{:?}", calls.writes());
+    }
 }
