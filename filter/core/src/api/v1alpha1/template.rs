@@ -131,8 +131,8 @@ pub struct CoderTemplateStatus<'a> {
     /// Without meaning, never set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_shutdown: Option<Timestamp>,
-    /// Ready: workspaces can be built. Importing: the active version is still being imported. ImportSucceeded: how that
-    /// ended.
+    /// Ready: the version that was asked for is imported and active. Importing: it is still being imported. ImportSucceeded: how that ended. Lists
+    /// of many speak of the active version.
     #[cfg_attr(
         feature = "schema",
         schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))
