@@ -236,12 +236,16 @@ fn remove_workspace(lab: &Lab, workspace: &Value) -> Result<(), String> {
         }
         lab.coder().send(&Request::post(&format!("/api/v2/workspaces/{id}/builds"), &body));
     }
-    let left = settle(lab, &id, true);
-    if left.is_null() {
-        Ok(())
-    } else {
-        Err(format!("workspace {}: {}", left["name"], left["latest_build"]["job"]))
+    let mut left = settle(lab, &id, true);
+    // The build has succeeded a moment before the workspace is gone.
+    for _ in 0..50 {
+        if left.is_null() {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(100));
+        left = settle(lab, &id, true);
     }
+    Err(format!("workspace {}: {}", left["name"], left["latest_build"]["job"]))
 }
 
 /// The body of an answer of Coder's that says something was made.

@@ -132,17 +132,17 @@ fn an_apply_that_creates_needs_the_right_to_create() {
     let scratch = Scratch::new(&lab);
     let patcher = format!("{}-patcher", scratch.user);
     let direct = lab.kubectl_direct();
-    let resource = "--resource=coderworkspaces.aggregation.coder.com";
-    direct.run_args(&["create", "role", &patcher, "--verb=get,patch", resource]).ok();
-    direct
-        .run_args(&[
-            "create",
-            "rolebinding",
-            &patcher,
-            &format!("--role={patcher}"),
-            &format!("--user={patcher}"),
-        ])
-        .ok();
+    // Written out, because kube-apiserver itself knows no such resource.
+    let rules =
+        json!([{"apiGroups": [e2e::GROUP], "resources": ["coderworkspaces"], "verbs": ["get", "patch"]}]);
+    let group = "rbac.authorization.k8s.io";
+    let role = json!({"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": {"name": patcher}, "rules": rules});
+    let binding = json!({"apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": patcher},
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": patcher},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": patcher}]});
+    for object in [role, binding] {
+        lab.kubectl_direct().input(object.to_string()).run("create -f -").ok();
+    }
     let front = lab.front().with_header("Impersonate-User", &patcher);
     let api = e2e::Api::new(&lab, front, "coderworkspaces");
     let name = scratch.name("created");
