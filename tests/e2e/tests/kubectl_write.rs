@@ -169,6 +169,8 @@ fn many_are_deleted_at_once() {
         assert_eq!(calls.writes(), Vec::<String>::new());
     }
     assert_eq!(scratch.held().len(), 2);
+    let orphaned = kubectl.run(&format!("{selected} --cascade=orphan"));
+    assert!(orphaned.fails().contains("propagationPolicy"), "{}", orphaned.stderr);
     kubectl.run(&selected).ok();
     assert_eq!(scratch.held(), Vec::<Value>::new());
 }

@@ -227,6 +227,26 @@ fn files_and_settings_change_together() {
 }
 
 #[test]
+fn of_changes_in_a_row_the_last_one_stays() {
+    let Some(lab) = Lab::writing() else { return };
+    let scratch = Scratch::new(&lab);
+    let (api, name) = (scratch.templates(), made(&scratch, "row", &Archive::plain()));
+    let archive = |number: u32| Archive::plain().file("number.md", number.to_string());
+    for number in 0..4 {
+        let answer = ok(&put_files(&api, &name, &archive(number)));
+        assert_eq!(answer["spec"]["files"]["number.md"], number.to_string());
+    }
+    let last =
+        |object: &Value| version_files(&lab, &object["status"]["activeVersionID"]) == archive(3).entries();
+    let object = api.until(&name, "at the last one", last);
+    assert_eq!(object["spec"]["files"]["number.md"], "3");
+    // And stays there, whatever the others' imports came to.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(last(&api.get(&name)));
+    assert_eq!(versions(&lab, &name).len(), 5);
+}
+
+#[test]
 fn an_import_that_fails_leaves_the_active_version() {
     let Some(lab) = Lab::writing() else { return };
     let scratch = Scratch::new(&lab);
