@@ -9,7 +9,8 @@ pub mod coder;
 pub mod config;
 pub mod convert;
 pub mod exchange;
-pub mod json;
 pub mod kube;
 pub mod names;
 pub mod time;
+
+pub use coder_kube_json as json;

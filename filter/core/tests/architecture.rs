@@ -17,7 +17,6 @@ use std::path::{Path, PathBuf};
 
 /// What code in each module may name. `kube::meta` allows that part alone; `*` allows everything. Every module may name itself.
 const ALLOWED: &[(&str, &[&str])] = &[
-    ("json", &[]),
     ("names", &[]),
     ("time", &["json"]),
     ("config", &["json", "time"]),

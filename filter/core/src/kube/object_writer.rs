@@ -2,7 +2,7 @@
 //!
 //! The resourceVersion may depend on that hash, so it cannot be a field of what is serialised.
 
-use std::io::{self, Write};
+use std::io::Write as _;
 
 use serde::Serialize;
 use twox_hash::XxHash64;
@@ -12,6 +12,7 @@ use super::meta::{ListMeta, ObjectMeta};
 use super::negotiation::{Form, MetaVersion};
 use super::status::Status;
 use super::table::{ColumnDefinition, Row};
+use crate::json;
 use crate::time::Millis;
 
 /// An object that can be written in every form.
@@ -136,33 +137,7 @@ pub fn write_object<T: Object>(
 }
 
 pub(super) fn serialize<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<(), Status> {
-    serde_json::to_writer(Pieces(out), value)
-        .map_err(|_| Status::internal_error("the answer could not be serialised"))
-}
-
-/// Takes JSON as serde_json hands it out: most pieces are a quote, a comma or a colon, and a copy of one byte costs V8 as much as one of a
-/// whole string.
-pub(super) struct Pieces<'a>(pub(super) &'a mut Vec<u8>);
-
-impl Write for Pieces<'_> {
-    #[inline]
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        self.write_all(piece)?;
-        Ok(piece.len())
-    }
-
-    #[inline]
-    fn write_all(&mut self, piece: &[u8]) -> io::Result<()> {
-        match piece {
-            [byte] => self.0.push(*byte),
-            piece => self.0.extend_from_slice(piece),
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    json::append(out, value).map_err(|_| Status::internal_error("the answer could not be serialised"))
 }
 
 /// Writing to a Vec cannot fail.

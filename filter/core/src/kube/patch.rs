@@ -83,8 +83,8 @@ pub fn patch(
             found.iter().map(finding).collect()
         }
     };
-    let json = serde_json::to_vec(&object)
-        .map_err(|_| Status::internal_error("the patched object cannot be written"))?;
+    let json =
+        json::to_vec(&object).map_err(|_| Status::internal_error("the patched object cannot be written"))?;
     Ok(Document { json, origin: Origin::Patch, findings })
 }
 

@@ -426,7 +426,7 @@ impl Status {
             code: self.code,
         };
         // Strings, numbers and structs always serialise; the empty fallback only keeps a panic out.
-        serde_json::to_vec(&wire).unwrap_or_default()
+        crate::json::to_vec(&wire).unwrap_or_default()
     }
 }
 

@@ -26,7 +26,7 @@ pub fn deleted(resource: GroupResource<'_>, name: &str, uid: &str) -> Vec<u8> {
     };
     let wire = Wire { kind: "Status", api_version: "v1", metadata: Metadata {}, status: "Success", details };
     // Strings and structs always serialise; the empty fallback only keeps a panic out.
-    serde_json::to_vec(&wire).unwrap_or_default()
+    crate::json::to_vec(&wire).unwrap_or_default()
 }
 
 #[cfg(test)]

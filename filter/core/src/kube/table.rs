@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::object_writer::Pieces;
+use crate::json;
 
 /// `metav1.TableColumnDefinition`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -69,7 +69,7 @@ impl<'a> Row<'a> {
         }
         self.empty = false;
         let start = self.out.len();
-        if serde_json::to_writer(Pieces(self.out), value).is_err() {
+        if json::append(self.out, value).is_err() {
             // Only a failing Display gets here; the row keeps its width.
             self.out.truncate(start);
             self.out.extend_from_slice(b"null");

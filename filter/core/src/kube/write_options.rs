@@ -4,6 +4,7 @@
 use super::patch::PatchType;
 use super::query::Query;
 use super::status::{Cause, CauseType, GroupResource, Status};
+use crate::json;
 
 /// Longest name of a field manager, in bytes.
 const FIELD_MANAGER_MAX: usize = 128;
@@ -93,7 +94,7 @@ pub(super) fn invalid(kind: &str, causes: Vec<Cause>) -> Status {
 /// Whether nothing is to be changed; other values than `All` are refused, so that no client believes in one that there is not.
 pub(super) fn dry_run(values: &[&str], causes: &mut Vec<Cause>) -> bool {
     if values.iter().any(|value| *value != "All") {
-        let shown = serde_json::to_string(values).unwrap_or_default();
+        let shown = String::from_utf8(json::to_vec(values).unwrap_or_default()).unwrap_or_default();
         causes.push(Cause {
             cause_type: Some(CauseType::FieldValueNotSupported),
             message: format!("Unsupported value: {shown}: supported values: \"All\""),

@@ -51,7 +51,7 @@ impl Request {
     /// With a value as its body, which is written as JSON.
     fn json<T: Serialize + ?Sized>(method: &'static str, path: String, body: &T) -> Self {
         // Shapes of ours with text as their keys can always be written.
-        let body = serde_json::to_vec(body).unwrap_or_default();
+        let body = crate::json::to_vec(body).unwrap_or_default();
         Self { method, path, body: Some(body), content_type: Some("application/json") }
     }
 }

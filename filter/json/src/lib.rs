@@ -1,19 +1,25 @@
-//! Reads JSON into structs, with the path of what does not fit.
+//! JSON: reads it into structs, with the path of what does not fit, and writes it.
 //!
 //! `derive(Deserialize)` makes a parser for every type, together half of the module that V8 compiles whole at start. Here
 //! serde_json's parser is there once and hands what it finds to a [`Read`] that knows its own fields; [`object`] writes one for a
 //! struct. Unknown fields are skipped, an optional field that is absent or `null` keeps its default (Go writes nil slices as
 //! `null`), and of a repeated field the last counts. What people have written is read by [`read_strictly`], which tells such fields.
 //! Refuses fractions: nothing that is read here has them, a [`Value`] aside.
+//!
+//! A crate of its own because lists of a thousand are read and written here, and it is compiled for speed where the rest is for size. It
+//! knows no type that it reads or writes.
 
 mod findings;
 mod object;
 mod tree;
 mod values;
+mod writer;
 
 pub use findings::{Finding, Problem};
-pub(crate) use object::{name, object};
+#[doc(hidden)]
+pub use object::is;
 pub use values::{Fields, Raw, Skip};
+pub use writer::{Unwritable, append, to_vec};
 
 use findings::Report;
 
