@@ -1,7 +1,7 @@
 //! The tour: a few kubectl commands, each with a sentence on what it shows and a check that it did.
 
-use std::io::IsTerminal;
-use std::process::{Command, Stdio};
+use std::io::{IsTerminal, Write};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -18,15 +18,18 @@ struct Stop {
     commands: &'static [Shown],
 }
 
-/// A kubectl command and what must be in its answer.
+/// A kubectl command, what it is given on standard input, and what must be in its answer.
 struct Shown {
     arguments: &'static [&'static str],
+    input: &'static str,
     expect: Expect,
 }
 
 enum Expect {
     /// It succeeds, and its output says this.
     Says(&'static str),
+    /// It fails with these words.
+    Refused(&'static str),
     /// It fails with these words, and Coder was not called.
     RefusedWithoutCoder(&'static str),
     /// It succeeds and is not shown: it only prepares the next command.
@@ -34,8 +37,35 @@ enum Expect {
 }
 
 const fn shown(arguments: &'static [&'static str], expect: Expect) -> Shown {
-    Shown { arguments, expect }
+    Shown { arguments, input: "", expect }
 }
+
+const fn given(input: &'static str, arguments: &'static [&'static str], expect: Expect) -> Shown {
+    Shown { arguments, input, expect }
+}
+
+/// A workspace on a template that demands a parameter, which is missing.
+const INCOMPLETE: &str = "\
+apiVersion: aggregation.coder.com/v1alpha1
+kind: CoderWorkspace
+metadata: {name: coder.alice.tour}
+spec:
+  organization: coder
+  templateName: params
+  ttlMillis: 3600000
+";
+
+/// The same with it.
+const COMPLETE: &str = "\
+apiVersion: aggregation.coder.com/v1alpha1
+kind: CoderWorkspace
+metadata: {name: coder.alice.tour}
+spec:
+  organization: coder
+  templateName: params
+  ttlMillis: 3600000
+  parameters: [{name: cpu, value: \"4\"}]
+";
 
 const STOPS: &[Stop] = &[
     Stop {
@@ -87,6 +117,24 @@ const STOPS: &[Stop] = &[
                 &["get", "ctpl", "coder.params", "-o", "jsonpath={.spec.files.main\\.tf}"],
                 Expect::Says("terraform"),
             ),
+        ],
+    },
+    Stop {
+        title: "A mistake is told with its field",
+        text: "Everything is checked before anything is made, parameters included.",
+        commands: &[given(INCOMPLETE, &["create", "-f", "-"], Expect::Refused("spec.parameters[cpu]"))],
+    },
+    Stop {
+        title: "A workspace from a manifest",
+        text: "Coder builds it; kubectl stops it and deletes it. Long things are answered at once and shown as conditions.",
+        commands: &[
+            given(COMPLETE, &["create", "-f", "-"], Expect::Says("created")),
+            shown(&["wait", "--for=condition=Ready", "cws/coder.alice.tour"], Expect::Quiet),
+            shown(&["get", "cws", "coder.alice.tour"], Expect::Says("running")),
+            shown(&["scale", "cws", "coder.alice.tour", "--replicas=0"], Expect::Says("scaled")),
+            shown(&["wait", "--for=condition=Ready", "cws/coder.alice.tour"], Expect::Quiet),
+            shown(&["get", "cws", "coder.alice.tour"], Expect::Says("stopped")),
+            shown(&["delete", "cws", "coder.alice.tour", "--wait=false"], Expect::Says("deleted")),
         ],
     },
     Stop {
@@ -149,18 +197,21 @@ pub(super) fn run(environment: &Environment, parts: Parts) -> Result<()> {
 fn show(environment: &Environment, shown: &Shown) -> Result<()> {
     let calls = coder_calls(environment)?;
     let mut kubectl = Command::new(environment.get("KUBECTL")?);
-    kubectl.env("KUBECONFIG", environment.get("KUBECONFIG")?).args(shown.arguments).stdin(Stdio::null());
+    kubectl.env("KUBECONFIG", environment.get("KUBECONFIG")?).args(shown.arguments);
     // What kubectl remembers of other clusters that had this port is not ours to meet, nor to add to.
     kubectl.env("KUBECACHEDIR", environment.get("KUBECACHEDIR")?);
-    let out = kubectl.output().context("cannot run kubectl")?;
+    let out = fed(&mut kubectl, shown.input).context("cannot run kubectl")?;
     let text = [out.stdout, out.stderr].concat();
     let text = String::from_utf8_lossy(&text);
     if !matches!(shown.expect, Expect::Quiet) {
-        print(shown.arguments, &text);
+        print(shown.arguments, shown.input, &text);
     }
     match shown.expect {
         Expect::Says(words) if !out.status.success() || !text.contains(words) => {
             bail!("expected `{words}` and success, got ({}):\n{text}", out.status)
+        }
+        Expect::Refused(words) if out.status.success() || !text.contains(words) => {
+            bail!("expected a refusal with `{words}`, got ({}):\n{text}", out.status)
         }
         Expect::Quiet if !out.status.success() => bail!("kubectl failed ({}):\n{text}", out.status),
         Expect::RefusedWithoutCoder(words) => {
@@ -173,12 +224,22 @@ fn show(environment: &Environment, shown: &Shown) -> Result<()> {
             }
             say("     Calls to Coder meanwhile: 0\n");
         }
-        Expect::Says(_) | Expect::Quiet => {}
+        Expect::Says(_) | Expect::Refused(_) | Expect::Quiet => {}
     }
     Ok(())
 }
 
-fn print(arguments: &[&str], text: &str) {
+/// Runs a command that reads this.
+fn fed(command: &mut Command, input: &str) -> std::io::Result<Output> {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // Whoever ends before it has read everything says why itself.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    child.wait_with_output()
+}
+
+fn print(arguments: &[&str], input: &str, text: &str) {
     let quoted: Vec<String> = arguments
         .iter()
         .map(
@@ -188,6 +249,12 @@ fn print(arguments: &[&str], text: &str) {
         )
         .collect();
     say(&bold(&format!("     $ kubectl {}", quoted.join(" ").replace('\n', "\\n"))));
+    for line in input.lines() {
+        say(&format!("     {line}"));
+    }
+    if !input.is_empty() {
+        say("     ^D\n");
+    }
     let mut lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     lines.dedup_by(|line, before| line.is_empty() && before.is_empty());
     for line in lines.iter().take(SHOWN) {
