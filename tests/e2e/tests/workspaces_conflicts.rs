@@ -4,6 +4,7 @@ use e2e::{
     Lab, Request, Scratch,
     api::{APPLY, JSON_PATCH, MERGE, causes, ok, workspace},
     check::status,
+    envoy::vm_reloads,
     seed::coder_workspace,
 };
 use echo_archive::{Archive, Phase};
@@ -145,7 +146,7 @@ fn patches_that_are_none_are_told_apart() {
     let scratch = Scratch::new(&lab);
     let (api, name) = (scratch.workspaces(), plain(&scratch));
     let before = api.ready(&name);
-    let calls = scratch.calls();
+    let (calls, reloads) = (scratch.calls(), vm_reloads(&lab));
     let strategic = "application/strategic-merge-patch+json";
     let answer = status(&api.patch(&name, "", strategic, &json!({"spec": {}})), 415, "UnsupportedMediaType");
     for served in [JSON_PATCH, MERGE, APPLY] {
@@ -167,6 +168,18 @@ fn patches_that_are_none_are_told_apart() {
         (JSON_PATCH, "[{\"op\":\"remove\",\"path\":\"/spec/nosuch\"}]", &[422]),
         (JSON_PATCH, "[{\"op\":\"test\",\"path\":\"/spec/running\",\"value\":false}]", &[422]),
         (JSON_PATCH, "[{\"op\":\"replace\",\"path\":\"/spec/organization\",\"value\":7}]", &[400, 422]),
+        // Into itself, and after an operation that went well: nothing may be left half done.
+        (JSON_PATCH, r#"[{"op":"move","from":"/spec","path":"/spec/x"}]"#, &[400, 422]),
+        (
+            JSON_PATCH,
+            r#"[{"op":"remove","path":"/status"},{"op":"move","from":"/spec","path":"/spec/x/y"}]"#,
+            &[400, 422],
+        ),
+        (
+            JSON_PATCH,
+            r#"[{"op":"add","path":"/spec/ttlMillis","value":60000},{"op":"remove","path":"/a"}]"#,
+            &[422],
+        ),
         (APPLY, "{", &[400]),
         (APPLY, "a: [", &[400]),
     ] {
@@ -179,6 +192,7 @@ fn patches_that_are_none_are_told_apart() {
         );
         assert_eq!(response.json()["kind"], "Status");
     }
+    assert_eq!(vm_reloads(&lab), reloads);
     assert_eq!(api.get(&name), before);
     if let Some(calls) = calls {
         assert_eq!(calls.writes(), Vec::<String>::new());
