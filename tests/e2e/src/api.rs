@@ -86,7 +86,7 @@ impl Api {
     /// # Panics
     /// When it never is, with the last state in the message.
     #[track_caller]
-    pub fn until(&self, name: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub fn until(&self, name: &str, what: &str, mut wanted: impl FnMut(&Value) -> bool) -> Value {
         let mut last = Value::Null;
         let start = std::time::Instant::now();
         loop {
@@ -108,7 +108,7 @@ impl Api {
     /// As [`Api::until`].
     #[track_caller]
     pub fn settled(&self, name: &str) -> Value {
-        self.until(name, "settled", |object| condition(object, "Progressing") == "False")
+        self.steadily(name, "settled", |object| condition(object, "Progressing") == "False")
     }
 
     /// Reads an object until it is ready.
@@ -117,7 +117,19 @@ impl Api {
     /// As [`Api::until`].
     #[track_caller]
     pub fn ready(&self, name: &str) -> Value {
-        self.until(name, "ready", |object| condition(object, "Ready") == "True")
+        self.steadily(name, "ready", |object| condition(object, "Ready") == "True")
+    }
+
+    /// Reads an object until it is as wanted and the same a moment later: coderd tells that a build is over a little before it tells when the
+    /// workspace will be stopped.
+    #[track_caller]
+    fn steadily(&self, name: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut seen = Value::Null;
+        self.until(name, what, |object| {
+            let steady = wanted(object) && *object == seen;
+            seen = object.clone();
+            steady
+        })
     }
 
     /// Waits until an object is not found.
