@@ -1,6 +1,8 @@
 //! Whether an object is still the one that a client has seen: by its uid, and by what lists show of it.
 
 use crate::convert::resource_version::HASH_MASK;
+use crate::kube::delete_options::DeleteOptions;
+use crate::kube::manifest::ManifestMeta;
 use crate::kube::status::{GroupResource, Status};
 
 /// What a client says of the object that it means; empty is not said.
@@ -8,6 +10,21 @@ use crate::kube::status::{GroupResource, Status};
 pub(super) struct Precondition<'a> {
     pub(super) uid: &'a str,
     pub(super) resource_version: &'a str,
+}
+
+impl<'a> From<&'a ManifestMeta> for Precondition<'a> {
+    fn from(meta: &'a ManifestMeta) -> Self {
+        Self { uid: &meta.uid, resource_version: &meta.resource_version }
+    }
+}
+
+impl<'a> From<&'a DeleteOptions> for Precondition<'a> {
+    fn from(options: &'a DeleteOptions) -> Self {
+        Self {
+            uid: options.uid.as_deref().unwrap_or_default(),
+            resource_version: options.resource_version.as_deref().unwrap_or_default(),
+        }
+    }
 }
 
 impl Precondition<'_> {

@@ -9,14 +9,14 @@ use crate::api::v1alpha1::API_VERSION;
 use crate::config::ControlPlane;
 use crate::json::Read;
 use crate::kube::authorization::Attributes;
-use crate::kube::delete_options::DeleteOptions;
+use crate::kube::delete_options::{DeleteOptions, PropagationPolicy};
 use crate::kube::document::Document;
 use crate::kube::manifest::{Expected, Manifest};
 use crate::kube::negotiation::Accepted;
 use crate::kube::patch::PatchType;
 use crate::kube::query::Query;
 use crate::kube::request_info::{ResourceRequest, Verb};
-use crate::kube::status::Status;
+use crate::kube::status::{Cause, GroupResource, Status};
 use crate::kube::write_options::{OptionsOf, WriteOptions};
 
 /// A request that may change something: allowed by RBAC, its body not yet read.
@@ -56,10 +56,20 @@ impl Write<'_> {
         Ok(options)
     }
 
-    /// Options of delete and deletecollection.
-    pub(super) async fn delete_options(&self) -> Result<DeleteOptions, Status> {
+    /// Options of delete and deletecollection of this kind, with what is never done refused.
+    pub(super) async fn delete_options(&self, kind: &str) -> Result<DeleteOptions, Status> {
         let body = self.body().await?;
-        DeleteOptions::read(self.query, self.content_type().as_deref(), body)
+        let options = DeleteOptions::read(self.query, self.content_type().as_deref(), body)?;
+        if options.propagation_policy == Some(PropagationPolicy::Orphan) {
+            let why = "nothing is left behind in Coder: Background and Foreground are supported";
+            let kind = GroupResource { resource: kind, ..self.info.group_resource() };
+            return Err(Status::invalid(
+                kind,
+                self.name,
+                vec![Cause::invalid("propagationPolicy", "Orphan", why)],
+            ));
+        }
+        Ok(options)
     }
 
     /// What the body says it is.

@@ -1,6 +1,6 @@
 //! `delete` of `codertemplates`: done at once, and refused while workspaces use the template.
 
-use super::{failed, garbage, read, refused};
+use super::{KIND, failed, garbage, read};
 use crate::api::v1alpha1::TEMPLATES;
 use crate::coder::errors::{Class, Intent};
 use crate::coder::query::WorkspaceQuery;
@@ -12,9 +12,8 @@ use crate::exchange::namespace::Phase;
 use crate::exchange::precondition::Precondition;
 use crate::exchange::reply::Reply;
 use crate::exchange::write::Write;
-use crate::kube::delete_options::{DeleteOptions, PropagationPolicy};
 use crate::kube::encoding::encode;
-use crate::kube::status::{Cause, Status};
+use crate::kube::status::Status;
 use crate::kube::success;
 use crate::names::TemplateName;
 
@@ -22,11 +21,11 @@ use crate::names::TemplateName;
 pub(in crate::exchange) async fn delete(write: Write<'_>) -> Result<Reply, Refusal> {
     let Write { cx, plane, name, accepted, .. } = write;
     let namespace = plane.namespace.as_str();
-    let options = options(write).await?;
+    let options = write.delete_options(KIND).await?;
     let spared = !plane.delete_with_namespace && write.namespace().await? == Phase::Terminating;
     let template = read::template(cx, plane, name).await?;
     let template = read::named(&template, namespace, name)?;
-    let precondition = precondition(&options);
+    let precondition = Precondition::from(&options);
     let version = match precondition.resource_version {
         "" => 0,
         _ => {
@@ -41,24 +40,6 @@ pub(in crate::exchange) async fn delete(write: Write<'_>) -> Result<Reply, Refus
     }
     let json = success::deleted(TEMPLATES, name, &template.id);
     Ok(Reply::new(200, accepted.encoding.content_type(), encode(json, accepted)))
-}
-
-/// The options, with what is never done refused.
-pub(super) async fn options(write: Write<'_>) -> Result<DeleteOptions, Status> {
-    let options = write.delete_options().await?;
-    if options.propagation_policy == Some(PropagationPolicy::Orphan) {
-        let why = "nothing is left behind in Coder: Background and Foreground are supported";
-        return Err(refused(write.name, vec![Cause::invalid("propagationPolicy", "Orphan", why)]));
-    }
-    Ok(options)
-}
-
-/// What the options say of the object that is meant.
-pub(super) fn precondition(options: &DeleteOptions) -> Precondition<'_> {
-    Precondition {
-        uid: options.uid.as_deref().unwrap_or_default(),
-        resource_version: options.resource_version.as_deref().unwrap_or_default(),
-    }
 }
 
 /// Asks for the template's active version.

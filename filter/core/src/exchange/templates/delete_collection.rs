@@ -1,8 +1,8 @@
 //! `deletecollection` of `codertemplates`: what the selectors choose is deleted, a few at once, each as `delete` does it.
 
-use super::delete::{active_version, options, precondition, remove};
+use super::delete::{active_version, remove};
 use super::list::read_all;
-use super::{garbage, read};
+use super::{KIND, garbage, read};
 use crate::api::v1alpha1::{CoderTemplate, TEMPLATES};
 use crate::coder;
 use crate::config::ControlPlane;
@@ -12,6 +12,7 @@ use crate::exchange::collection::{names, page};
 use crate::exchange::context::Cx;
 use crate::exchange::join;
 use crate::exchange::namespace::Phase;
+use crate::exchange::precondition::Precondition;
 use crate::exchange::reply::Reply;
 use crate::exchange::write::Write;
 use crate::kube::delete_options::DeleteOptions;
@@ -26,7 +27,7 @@ const AT_ONCE: usize = 8;
 /// Deletes them. 200 and the list of what was deleted; the first refusal, when all have been tried.
 pub(in crate::exchange) async fn delete_collection(write: Write<'_>) -> Result<Reply, Refusal> {
     let Write { cx, plane, query, accepted, .. } = write;
-    let delete_options = options(write).await?;
+    let delete_options = write.delete_options(KIND).await?;
     let list_options = ListOptions::parse(query, TEMPLATE_FIELDS)?;
     if !plane.delete_with_namespace && write.namespace().await? == Phase::Terminating {
         return Ok(page::<CoderTemplate<'_>>(cx, accepted, &list_options, &[])?);
@@ -76,7 +77,7 @@ async fn attempt(
     let active = active_version(cx, plane, &template, name).await?;
     let parsed = coder::parse(&active).map_err(|_| garbage(namespace, name))?;
     let (_, version) = read::list_form(&template, &parsed, namespace, name)?;
-    precondition(options).check(TEMPLATES, name, &template.id, version)?;
+    Precondition::from(options).check(TEMPLATES, name, &template.id, version)?;
     remove(cx, plane, name, &template.id, options.dry_run).await?;
     Ok([body, active])
 }

@@ -48,7 +48,7 @@ pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refus
         write.authorize_also(Verb::Create).await?;
         let document = sent.over(|| Ok(b"{}".to_vec()), RULES)?;
         let manifest: Manifest<CoderTemplateManifest<'_>> = write.manifest(&document, KIND, &options)?;
-        precondition(&manifest).check_absent(TEMPLATES, name)?;
+        Precondition::from(&manifest.metadata).check_absent(TEMPLATES, name)?;
         return create::make(write, &options, &manifest).await;
     };
     let template = read::named(&template_body, namespace, name)?;
@@ -69,7 +69,7 @@ pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refus
             write.manifest(&document, KIND, &options)?
         }
     };
-    precondition(&manifest).check(TEMPLATES, name, &template.id, version)?;
+    Precondition::from(&manifest.metadata).check(TEMPLATES, name, &template.id, version)?;
     if let Some(warning) = manifest.metadata.not_kept(Some(&object.metadata)) {
         cx.warn(warning);
     }
@@ -88,11 +88,6 @@ pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refus
 
 fn is_other(body: &[u8], namespace: &str, name: &str) -> bool {
     read::named(body, namespace, name).is_err_and(|absent| absent.code == 404)
-}
-
-fn precondition<'a>(manifest: &'a Manifest<CoderTemplateManifest<'_>>) -> Precondition<'a> {
-    let meta = &manifest.metadata;
-    Precondition { uid: &meta.uid, resource_version: &meta.resource_version }
 }
 
 /// A template as it is.

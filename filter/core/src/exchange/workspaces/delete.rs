@@ -2,7 +2,7 @@
 
 use super::builds;
 use super::find::{self, read};
-use super::{refused, shown};
+use super::{KIND, shown};
 use crate::api::v1alpha1::WORKSPACES;
 use crate::coder::requests::{NewBuild, Transition};
 use crate::coder::{self, Build, Workspace};
@@ -15,14 +15,14 @@ use crate::exchange::port::Answer;
 use crate::exchange::precondition::Precondition;
 use crate::exchange::reply::Reply;
 use crate::exchange::write::Write;
-use crate::kube::delete_options::{DeleteOptions, PropagationPolicy};
-use crate::kube::status::{Cause, Status};
+use crate::kube::delete_options::DeleteOptions;
+use crate::kube::status::Status;
 use crate::time::Timestamp;
 
 /// Deletes the workspace, once Coder has come to it. 200 and the object.
 pub(in crate::exchange) async fn delete(write: Write<'_>) -> Result<Reply, Refusal> {
     let Write { cx, plane, name, accepted, .. } = write;
-    let options = options(write).await?;
+    let options = write.delete_options(KIND).await?;
     let asked = find::ask(cx, plane, name)?;
     let spared = !plane.delete_with_namespace && write.namespace().await? == Phase::Terminating;
     let answer = find::found(asked, plane, name).await?;
@@ -39,16 +39,6 @@ pub(in crate::exchange) async fn delete(write: Write<'_>) -> Result<Reply, Refus
     })?)
 }
 
-/// The options, with what is never done refused.
-pub(super) async fn options(write: Write<'_>) -> Result<DeleteOptions, Status> {
-    let options = write.delete_options().await?;
-    if options.propagation_policy == Some(PropagationPolicy::Orphan) {
-        let why = "nothing is left behind in Coder: Background and Foreground are supported";
-        return Err(refused(write.name, vec![Cause::invalid("propagationPolicy", "Orphan", why)]));
-    }
-    Ok(options)
-}
-
 /// Whether it is the workspace that is meant.
 pub(super) fn precondition(
     plane: &ControlPlane,
@@ -56,11 +46,8 @@ pub(super) fn precondition(
     workspace: &Workspace<'_>,
     options: &DeleteOptions,
 ) -> Result<(), Status> {
-    let precondition = Precondition {
-        uid: options.uid.as_deref().unwrap_or_default(),
-        resource_version: options.resource_version.as_deref().unwrap_or_default(),
-    };
-    precondition.check(WORKSPACES, name, &workspace.id, shown::object(plane, workspace)?.1)
+    let (_, version) = shown::object(plane, workspace)?;
+    Precondition::from(options).check(WORKSPACES, name, &workspace.id, version)
 }
 
 /// What became of a workspace that was to be deleted.

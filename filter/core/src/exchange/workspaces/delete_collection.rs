@@ -1,7 +1,8 @@
 //! `deletecollection` of `coderworkspaces`: what the selectors choose from a complete reading is deleted, a few at once, each as `delete`
 //! does it.
 
-use super::delete::{Doomed, doom, options, precondition};
+use super::KIND;
+use super::delete::{Doomed, doom, precondition};
 use super::find::{find, read};
 use super::list::{read_all, select};
 use crate::api::v1alpha1::CoderWorkspace;
@@ -29,7 +30,7 @@ const AT_ONCE: usize = 8;
 /// Deletes them. 200 and the list of what was deleted; the first refusal, when all have been tried.
 pub(in crate::exchange) async fn delete_collection(write: Write<'_>) -> Result<Reply, Refusal> {
     let Write { cx, plane, query, accepted, .. } = write;
-    let delete_options = options(write).await?;
+    let delete_options = write.delete_options(KIND).await?;
     let list_options = ListOptions::parse(query, WORKSPACE_FIELDS)?;
     let nothing = || page::<CoderWorkspace<'_>>(cx, accepted, &list_options, &[]);
     if !plane.delete_with_namespace && write.namespace().await? == Phase::Terminating {

@@ -45,9 +45,8 @@ pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refus
     let workspace = read(&answer, plane, name)?;
     let document = sent.over(|| json(cx, plane, &workspace, Form::Object), &[])?;
     let (manifest, running) = manifest(write, &document, &options)?;
-    let meta = &manifest.metadata;
-    let precondition = Precondition { uid: &meta.uid, resource_version: &meta.resource_version };
-    precondition.check(WORKSPACES, name, &workspace.id, shown::object(plane, &workspace)?.1)?;
+    let (_, version) = shown::object(plane, &workspace)?;
+    Precondition::from(&manifest.metadata).check(WORKSPACES, name, &workspace.id, version)?;
     let parameters = shown::parameters(cx, plane, name, &workspace.latest_build.id).await?;
     // All else is as it is.
     let spec = CoderWorkspaceManifest {

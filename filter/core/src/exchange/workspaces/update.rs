@@ -40,7 +40,7 @@ pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refus
         write.authorize_also(Verb::Create).await?;
         let document = sent.over(|| Ok(b"{}".to_vec()), RULES)?;
         let manifest: Manifest<CoderWorkspaceManifest> = write.manifest(&document, KIND, &options)?;
-        precondition(&manifest).check_absent(WORKSPACES, name)?;
+        Precondition::from(&manifest.metadata).check_absent(WORKSPACES, name)?;
         return create::make(write, &options, &manifest).await;
     };
     let workspace = read(&answer, plane, name)?;
@@ -50,7 +50,7 @@ pub(in crate::exchange) async fn update(write: Write<'_>) -> Result<Reply, Refus
     let document = sent.over(base, RULES)?;
     let manifest = checked(write, &document, &options)?;
     let (_, version) = shown::object(plane, &workspace)?;
-    precondition(&manifest).check(WORKSPACES, name, &workspace.id, version)?;
+    Precondition::from(&manifest.metadata).check(WORKSPACES, name, &workspace.id, version)?;
     if manifest.spec.template_version_preset.is_some() {
         cx.warn("spec.templateVersionPreset is only read when a workspace is created");
     }
@@ -87,9 +87,4 @@ fn checked(
     let manifest: Manifest<CoderWorkspaceManifest> = write.manifest(document, KIND, options)?;
     super::invalid(write.name, crate::convert::workspace_check::check(&manifest.spec))?;
     Ok(manifest)
-}
-
-fn precondition(manifest: &Manifest<CoderWorkspaceManifest>) -> Precondition<'_> {
-    let meta = &manifest.metadata;
-    Precondition { uid: &meta.uid, resource_version: &meta.resource_version }
 }
