@@ -2,6 +2,10 @@
 //!
 //! Holds names of Envoy clusters and places, never a credential: tokens are injected by Envoy's own upstream filters.
 
+mod watch;
+
+pub use watch::{Bell, Watch};
+
 use crate::json::{self, Read, Scalar, Unfit, object};
 use crate::time::Millis;
 use std::fmt;
@@ -17,9 +21,11 @@ pub struct Config {
     pub control_planes: Vec<ControlPlane>,
     /// Bounds that protect Coder, kube-apiserver and the worker.
     pub limits: Limits,
+    /// How changes are found in Coder, and what wakes those who watch.
+    pub watch: Watch,
 }
 
-object!(Config { mode, kubernetes } { control_planes as "controlPlanes", limits } closed);
+object!(Config { mode, kubernetes } { control_planes as "controlPlanes", limits, watch } closed);
 
 /// How the filter stands in the path.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -250,7 +256,10 @@ impl Config {
         range("limits.requestTimeoutSeconds", limits.request_timeout_seconds, 1, 55)?;
         range("limits.decisionCacheSeconds", limits.decision_cache_seconds, 0, 60)?;
         range("limits.concurrentRequests", limits.concurrent_requests, 1, 100_000)?;
-        range("limits.listPageSize", limits.list_page_size, 1, 5000)
+        range("limits.listPageSize", limits.list_page_size, 1, 5000)?;
+        let front_proxy = self.kubernetes.front_proxy_cluster.iter();
+        let clusters = self.control_planes.iter().map(|plane| &plane.cluster).chain(front_proxy);
+        self.watch.check(clusters.chain([&self.kubernetes.cluster]).map(String::as_str))
     }
 }
 

@@ -64,8 +64,12 @@ fn commands_in_documents_exist() {
 #[test]
 fn every_setting_is_in_the_readme() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap().to_lowercase();
-    let config = fs::read_to_string(root().join("filter/core/src/config.rs")).unwrap();
-    let (settings, _) = config.split_once("impl Default for Limits").unwrap();
+    let settings = |file: &str, end: &str| {
+        let text = fs::read_to_string(root().join("filter/core/src").join(file)).unwrap();
+        text.split_once(end).unwrap().0.to_owned()
+    };
+    let settings =
+        settings("config.rs", "impl Default for Limits") + &settings("config/watch.rs", "impl Watch");
     let fields = settings.lines().filter_map(|line| line.strip_prefix("    pub ")?.split_once(':'));
     let names: Vec<String> = fields.map(|(name, _)| name.replace('_', "")).collect();
     assert!(names.len() > 8, "{names:?}");
