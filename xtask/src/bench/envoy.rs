@@ -11,7 +11,7 @@ use super::load::Target;
 use super::rounds::median;
 use super::{API, TABLE, TOKEN, coder, upstream, usage};
 use crate::command::write_atomically;
-use crate::lab::envoy::{FRONT, Place, command, render};
+use crate::lab::envoy::{Place, Watch, command, render};
 use crate::lab::{ports, process};
 use crate::progress::Step;
 
@@ -62,9 +62,10 @@ pub(super) struct Starts {
 /// Writes both configurations.
 pub(super) fn configure(lab: &Path, module: &Path, upstream: &upstream::Running) -> Result<Configured> {
     let upstream::Running { pki, kube_port, coder_url, .. } = upstream;
-    let place = Place { lab, module, pki, kube_port: *kube_port, coder_url, coder_token: "bench" };
+    let place =
+        Place { lab, module, pki, kube_port: *kube_port, coder_url, coder_token: "bench", kube_token: None };
     let (port, admin) = (ports::free()?, ports::free()?);
-    let rendered = render(FRONT, &place, port, admin, ports::free()?)?;
+    let rendered = render(Watch::LongPoll, &place, port, admin, ports::free()?)?;
     let text = std::fs::read_to_string(&rendered.config)?
         .replace(&rendered.access_log.display().to_string(), "/dev/null");
     let without_tls = cut(&text, "- transport_socket:", "filters:", "    -\n")?;
@@ -90,7 +91,7 @@ fn cut(text: &str, from: &str, until: &str, put: &str) -> Result<String> {
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
     let find = |wanted: &str, start: usize| {
         let found = lines.iter().skip(start).position(|line| line.trim() == wanted);
-        found.map(|at| at + start).with_context(|| format!("envoy/{FRONT} has no line `{wanted}`"))
+        found.map(|at| at + start).with_context(|| format!("Envoy's configuration has no line `{wanted}`"))
     };
     let first = find(from, 0)?;
     let last = find(until, first)?;
@@ -204,6 +205,6 @@ mod tests {
         };
         check("- b", "d", Ok("a:\nx\n  d\ne\n"));
         check("d", "d", Ok("a:\n  - b\n    c\nx\n  d\ne\n"));
-        check("d", "c", Err("envoy/front.yaml has no line `c`"));
+        check("d", "c", Err("Envoy's configuration has no line `c`"));
     }
 }

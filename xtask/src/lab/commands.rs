@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::{Environment, Options, Parts, Programs, process, seed};
+use super::{Environment, Options, Parts, Programs, Watch, process, seed};
 use crate::paths;
 use crate::progress::say;
 
@@ -28,6 +28,9 @@ pub(crate) struct Up {
     /// A module that panics when it is asked to
     #[arg(long)]
     chaos: bool,
+    /// Without a bell: watches are long polls
+    #[arg(long)]
+    long_poll: bool,
     /// How many more workspaces there shall be
     #[arg(long, default_value_t = 0)]
     workspaces: usize,
@@ -66,7 +69,8 @@ fn up(up: &Up) -> Result<()> {
         );
     }
     let parts = if up.standin { Parts::Standin } else { Parts::Real };
-    let options = Options { parts, chaos: up.chaos, clients: true, workspaces: up.workspaces };
+    let watch = if up.long_poll { Watch::LongPoll } else { Watch::Bell };
+    let options = Options { parts, chaos: up.chaos, watch, clients: true, workspaces: up.workspaces };
     let environment = super::up(&lab, options, &Programs::obtain(options)?)?.leave();
     say("");
     next(&environment)

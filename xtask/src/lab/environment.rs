@@ -15,11 +15,13 @@ pub(crate) struct Tokens {
     pub(crate) admin: String,
     /// User alice, who has no rights.
     pub(crate) alice: String,
+    /// The filter's own ServiceAccount, at the stand-in. A real kube-apiserver makes its token itself.
+    pub(crate) filter: String,
 }
 
 impl Tokens {
     pub(crate) fn generate() -> Result<Self> {
-        Ok(Self { admin: super::secret()?, alice: super::secret()? })
+        Ok(Self { admin: super::secret()?, alice: super::secret()?, filter: super::secret()? })
     }
 }
 

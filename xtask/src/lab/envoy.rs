@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::pki::Pki;
 use super::{ports, process};
@@ -15,11 +15,37 @@ use crate::command::{output, write_atomically};
 use crate::paths;
 use crate::progress::step;
 
-/// The configuration of the mode `front`, below `envoy/`.
-pub(crate) const FRONT: &str = "front.yaml";
-const SECRET: &str = "coder-token.yaml";
+/// Every configuration that is shipped, below `envoy/`.
+pub(crate) const SHIPPED: [Watch; 2] = [Watch::Bell, Watch::LongPoll];
 /// Where the shipped configurations expect their files.
 const ETC: &str = "/etc/coder-kube-filter";
+
+/// What keeps watches open, and so which configuration is meant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Watch {
+    /// A Lease that is rung.
+    Bell,
+    /// Nothing: each ends after a batch of events.
+    LongPoll,
+}
+
+impl Watch {
+    /// As `WATCH` says it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Bell => "bell",
+            Self::LongPoll => "long-poll",
+        }
+    }
+
+    /// The configuration, below `envoy/`.
+    fn configuration(self) -> &'static str {
+        match self {
+            Self::Bell => "front.yaml",
+            Self::LongPoll => "front-long-poll.yaml",
+        }
+    }
+}
 
 /// What a shipped configuration is told about the lab.
 pub(crate) struct Place<'a> {
@@ -29,6 +55,8 @@ pub(crate) struct Place<'a> {
     pub(crate) kube_port: u16,
     pub(crate) coder_url: &'a str,
     pub(crate) coder_token: &'a str,
+    /// The filter's own token for kube-apiserver, which only a bell needs.
+    pub(crate) kube_token: Option<&'a str>,
 }
 
 /// An Envoy that is up.
@@ -39,30 +67,35 @@ pub(crate) struct Running {
     pub(crate) probes: u16,
     pub(crate) config: PathBuf,
     pub(crate) access_log: PathBuf,
-    pub(crate) token_file: PathBuf,
+    /// Where it reads Coder's token.
+    pub(crate) coder_token: PathBuf,
+    /// Where it reads the filter's own, if it does.
+    pub(crate) kube_token: Option<PathBuf>,
 }
 
 /// A shipped configuration with the lab's places in it.
 pub(crate) struct Rendered {
     pub(crate) config: PathBuf,
     pub(crate) access_log: PathBuf,
-    token_file: PathBuf,
+    coder_token: PathBuf,
+    kube_token: Option<PathBuf>,
 }
 
 /// Renders a configuration and starts Envoy with it; returns when it serves.
-pub(crate) fn start(program: &Path, name: &str, place: &Place) -> Result<Running> {
+pub(crate) fn start(program: &Path, watch: Watch, place: &Place) -> Result<Running> {
     step("Envoy with the module", |step| {
         let (port, admin, probes) = (ports::free()?, ports::free()?, ports::free()?);
-        let Rendered { config, access_log, token_file } = render(name, place, port, admin, probes)?;
+        let rendered = render(watch, place, port, admin, probes)?;
         let address = format!("https://127.0.0.1:{port}");
         let server =
             process::Server { lab: place.lab, name: "envoy", address: address.clone(), temporary: None };
-        let pid = server.start(&mut command(program, place.lab, &config))?;
+        let pid = server.start(&mut command(program, place.lab, &rendered.config))?;
         let ready = format!("http://127.0.0.1:{admin}/ready");
         process::wait(place.lab, "envoy", step, Duration::from_secs(30), || {
             ports::answers(admin) && ureq::get(&ready).call().is_ok() && has_checked_the_token(place.lab)
         })?;
-        Ok((Running { pid, port, admin, probes, config, access_log, token_file }, address))
+        let Rendered { config, access_log, coder_token, kube_token } = rendered;
+        Ok((Running { pid, port, admin, probes, config, access_log, coder_token, kube_token }, address))
     })
 }
 
@@ -81,20 +114,16 @@ pub(crate) fn command(program: &Path, lab: &Path, config: &Path) -> Command {
 }
 
 /// Lets Envoy judge a configuration without starting it.
-pub(crate) fn validate(program: &Path, name: &str, place: &Place) -> Result<()> {
-    let rendered = render(name, place, ports::free()?, ports::free()?, ports::free()?)?;
+pub(crate) fn validate(program: &Path, watch: Watch, place: &Place) -> Result<()> {
+    let rendered = render(watch, place, ports::free()?, ports::free()?, ports::free()?)?;
     let mut envoy = Command::new(program);
     envoy.args(["--mode", "validate", "--log-level", "error", "--config-path"]).arg(&rendered.config);
     output(&mut envoy).map(drop)
 }
 
-/// Writes a shipped configuration, its secret and its token into the lab.
-pub(crate) fn render(name: &str, place: &Place, port: u16, admin: u16, probes: u16) -> Result<Rendered> {
+/// Writes a shipped configuration, its secrets and its tokens into the lab.
+pub(crate) fn render(watch: Watch, place: &Place, port: u16, admin: u16, probes: u16) -> Result<Rendered> {
     let folder = place.lab.join("envoy");
-    let token_folder = folder.join("coder-token");
-    fs::create_dir_all(&token_folder)?;
-    fs::set_permissions(&token_folder, fs::Permissions::from_mode(0o700))?;
-    let (secret, token_file) = (token_folder.join("secret.yaml"), token_folder.join("token"));
     let access_log = place.lab.join("logs/access.log");
     fs::create_dir_all(place.lab.join("logs"))?;
     fs::write(&access_log, "")?;
@@ -107,7 +136,7 @@ pub(crate) fn render(name: &str, place: &Place, port: u16, admin: u16, probes: u
     let admin_address = format!("socket_address: {{ {} }}", local(admin));
     let pki = |name: &str| place.pki.file(name).display().to_string();
     let etc = |name: &str| format!("{ETC}/{name}");
-    let replacements = [
+    let mut replacements = vec![
         (etc("coder_kube_filter.wasm"), place.module.display().to_string()),
         (etc("tls/tls.crt"), pki("envoy.crt")),
         (etc("tls/tls.key"), pki("envoy.key")),
@@ -115,8 +144,6 @@ pub(crate) fn render(name: &str, place: &Place, port: u16, admin: u16, probes: u
         (etc("kube-ca/ca.crt"), pki("kube-ca.crt")),
         (etc("front-proxy/tls.crt"), pki("front-proxy.crt")),
         (etc("front-proxy/tls.key"), pki("front-proxy.key")),
-        (etc("coder-token/secret.yaml"), secret.display().to_string()),
-        (etc("coder-token"), token_folder.display().to_string()),
         ("pipe: { path: /run/coder-kube-filter/admin.sock, mode: 384 }".to_owned(), admin_address),
         // Tests look into it to see that no token is in it.
         ("allow_paths: [".to_owned(), "allow_paths: [{ exact: /config_dump }, ".to_owned()),
@@ -127,12 +154,45 @@ pub(crate) fn render(name: &str, place: &Place, port: u16, admin: u16, probes: u
         (address("coder.coder.svc.cluster.local", "80"), address(coder_host, coder_port)),
         ("https://coder.example.com".to_owned(), place.coder_url.to_owned()),
     ];
+    let mut secret = |name: &str, token: &str| {
+        let secret = Secret::write(&folder, name, token)?;
+        replacements.push((etc(&format!("{name}/secret.yaml")), secret.resource.display().to_string()));
+        replacements.push((etc(name), secret.folder.display().to_string()));
+        anyhow::Ok(secret.token)
+    };
+    let coder_token = secret("coder-token", place.coder_token)?;
+    let kube_token = match watch {
+        Watch::Bell => {
+            Some(secret("kube-token", place.kube_token.context("a bell needs the filter's token")?)?)
+        }
+        Watch::LongPoll => None,
+    };
+    let name = watch.configuration();
     let config = folder.join(name);
     write_atomically(&config, replace(name, &shipped(name)?, &replacements)?.as_bytes())?;
-    let token = [(etc("coder-token/token"), token_file.display().to_string())];
-    write_atomically(&token_file, place.coder_token.as_bytes())?;
-    write_atomically(&secret, replace(SECRET, &shipped(SECRET)?, &token)?.as_bytes())?;
-    Ok(Rendered { config, access_log, token_file })
+    Ok(Rendered { config, access_log, coder_token, kube_token })
+}
+
+/// A token that Envoy reads by file: the folder that it watches, the resource that names the token, and the token.
+struct Secret {
+    folder: PathBuf,
+    resource: PathBuf,
+    token: PathBuf,
+}
+
+impl Secret {
+    /// Writes the shipped resource `<name>.yaml` and the token into a folder of that name.
+    fn write(envoy: &Path, name: &str, token: &str) -> Result<Self> {
+        let folder = envoy.join(name);
+        fs::create_dir_all(&folder)?;
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
+        let secret = Self { resource: folder.join("secret.yaml"), token: folder.join("token"), folder };
+        write_atomically(&secret.token, token.as_bytes())?;
+        let places = [(format!("{ETC}/{name}/token"), secret.token.display().to_string())];
+        let file = format!("{name}.yaml");
+        write_atomically(&secret.resource, replace(&file, &shipped(&file)?, &places)?.as_bytes())?;
+        Ok(secret)
+    }
 }
 
 fn shipped(name: &str) -> Result<String> {

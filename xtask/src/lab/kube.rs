@@ -7,9 +7,11 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::environment::{Entry, Tokens};
+use super::envoy::Watch;
 use super::pki::Pki;
 use super::{ports, process};
 use crate::command::{output, write_atomically};
+use crate::paths;
 use crate::progress::step;
 
 /// The programs that make up a control plane.
@@ -18,14 +20,22 @@ pub(crate) struct Programs {
     pub(crate) kube_apiserver: PathBuf,
 }
 
-/// Starts both and creates the namespace that is mapped to Coder. Returns kube-apiserver's port.
+/// A control plane that is up.
+pub(crate) struct Running {
+    pub(crate) port: u16,
+    /// The filter's own token, where there is a bell.
+    pub(crate) filter_token: Option<String>,
+}
+
+/// Starts both, creates the namespace that is mapped to Coder, and hangs the bell if it is wanted.
 pub(crate) fn start(
     lab: &Path,
     programs: &Programs,
     kubectl: &Path,
     pki: &Pki,
     tokens: &Tokens,
-) -> Result<u16> {
+    watch: Watch,
+) -> Result<Running> {
     step("etcd and kube-apiserver", |step| {
         let etcd = start_etcd(lab, programs)?;
         process::wait(lab, "etcd", step, Duration::from_secs(30), || ports::answers(etcd))?;
@@ -38,8 +48,21 @@ pub(crate) fn start(
             ports::answers(port) && run(&["get", "--raw", "/readyz"]).is_ok()
         })?;
         run(&["create", "namespace", super::NAMESPACE])?;
-        Ok((port, format!("https://127.0.0.1:{port}")))
+        let filter_token = match watch {
+            Watch::Bell => Some(hang_bell(run)?),
+            Watch::LongPoll => None,
+        };
+        Ok((Running { port, filter_token }, format!("https://127.0.0.1:{port}")))
     })
+}
+
+/// Applies the shipped manifest; returns a token of its ServiceAccount, which lasts longer than any lab.
+fn hang_bell(run: impl Fn(&[&str]) -> Result<String>) -> Result<String> {
+    let manifest = paths::root().join("envoy/bell.yaml");
+    run(&["apply", "-f", &manifest.to_string_lossy()])?;
+    let name = super::FILTER;
+    let token = run(&["--namespace", name, "create", "token", name, "--duration", "8760h"])?;
+    Ok(token.trim().to_owned())
 }
 
 fn start_etcd(lab: &Path, programs: &Programs) -> Result<u16> {

@@ -21,6 +21,7 @@ use anyhow::Result;
 pub(crate) use commands::{Command, run};
 pub(crate) use environment::Environment;
 use environment::{Entry, Tokens};
+pub(crate) use envoy::Watch;
 use pki::Pki;
 use programs::Backend;
 pub(crate) use programs::Programs;
@@ -29,6 +30,9 @@ use crate::signals::TakeDown;
 
 /// The namespace that is mapped to the lab's Coder, as in the shipped configurations.
 pub(crate) const NAMESPACE: &str = "coder";
+
+/// The namespace of the bell, and the name of the filter's ServiceAccount in it, as in the shipped manifest.
+const FILTER: &str = "coder-kube-filter";
 
 /// What a lab keeps in its folder, beside what is written down about its servers.
 const ENTRIES: [&str; 10] = [
@@ -49,6 +53,8 @@ const ENTRIES: [&str; 10] = [
 pub(crate) struct Options {
     pub(crate) parts: Parts,
     pub(crate) chaos: bool,
+    /// What keeps watches open.
+    pub(crate) watch: Watch,
     /// Whether clients in other languages are wanted, for tests.
     pub(crate) clients: bool,
     /// How many workspaces there are beside the seeded ones.
@@ -126,8 +132,10 @@ pub(crate) fn up(lab: &Path, options: Options, programs: &Programs) -> Result<Ru
 pub(crate) fn validate(lab: &Path, module: &Path, envoy: &Path) -> Result<()> {
     let pki = Pki::create(&lab.join("pki"))?;
     let coder_url = "http://127.0.0.1:3000";
-    let place = envoy::Place { lab, module, pki: &pki, kube_port: 6443, coder_url, coder_token: "none" };
-    envoy::validate(envoy, envoy::FRONT, &place)
+    let kube_token = Some("none");
+    let place =
+        envoy::Place { lab, module, pki: &pki, kube_port: 6443, coder_url, coder_token: "none", kube_token };
+    envoy::SHIPPED.into_iter().try_for_each(|watch| envoy::validate(envoy, watch, &place))
 }
 
 /// What both kinds of backend come to.
@@ -135,16 +143,20 @@ struct Backing {
     kube_port: u16,
     coder_url: String,
     coder_token: String,
+    kube_token: Option<String>,
 }
 
 fn start(lab: &Path, options: Options, programs: &Programs) -> Result<Environment> {
     let pki = Pki::create(&lab.join("pki"))?;
     let tokens = Tokens::generate()?;
     let backing = match &programs.backend {
-        Backend::Real { kube, coder } => start_real(lab, (kube, coder), &programs.kubectl, &pki, &tokens)?,
+        Backend::Real { kube, coder } => {
+            start_real(lab, (kube, coder), &programs.kubectl, &pki, &tokens, options.watch)?
+        }
         Backend::Standin(program) => {
             let (kube_port, coder_url) = standin::start(lab, program, &pki, &tokens)?;
-            Backing { kube_port, coder_token: seed::seed(&coder_url)?, coder_url }
+            let kube_token = Some(tokens.filter.clone());
+            Backing { kube_port, coder_token: seed::seed(&coder_url)?, coder_url, kube_token }
         }
     };
     let place = envoy::Place {
@@ -154,8 +166,9 @@ fn start(lab: &Path, options: Options, programs: &Programs) -> Result<Environmen
         kube_port: backing.kube_port,
         coder_url: &backing.coder_url,
         coder_token: &backing.coder_token,
+        kube_token: backing.kube_token.as_deref(),
     };
-    let running = envoy::start(&programs.envoy, envoy::FRONT, &place)?;
+    let running = envoy::start(&programs.envoy, options.watch, &place)?;
     if options.workspaces > 0 {
         seed::add_workspaces(&backing.coder_url, &backing.coder_token, options.workspaces)?;
     }
@@ -172,7 +185,11 @@ fn start(lab: &Path, options: Options, programs: &Programs) -> Result<Environmen
     environment.set("USER_TOKEN", tokens.alice);
     environment.set("CODER_URL", &backing.coder_url);
     environment.set("CODER_TOKEN", &backing.coder_token);
-    environment.path("CODER_TOKEN_FILE", &running.token_file);
+    environment.path("CODER_TOKEN_FILE", &running.coder_token);
+    environment.set("WATCH", options.watch.name());
+    if let Some(kube_token) = &running.kube_token {
+        environment.path("KUBE_TOKEN_FILE", kube_token);
+    }
     environment.set("ENVOY_URL", format!("https://127.0.0.1:{}", running.port));
     environment.set("ENVOY_ADMIN", format!("http://127.0.0.1:{}", running.admin));
     environment.set("ENVOY_PROBES", format!("http://127.0.0.1:{}", running.probes));
@@ -200,18 +217,20 @@ fn start_real(
     kubectl: &Path,
     pki: &Pki,
     tokens: &Tokens,
+    watch: Watch,
 ) -> Result<Backing> {
     std::thread::scope(|scope| {
-        let cluster = scope.spawn(|| kube::start(lab, kube, kubectl, pki, tokens));
+        let cluster = scope.spawn(|| kube::start(lab, kube, kubectl, pki, tokens, watch));
         let seeded = coder::start(lab, coder).and_then(|running| {
             let token = seed::seed(&running.url)?;
             coder::deprecate(coder, &running, seed::RETIRED.0, seed::RETIRED.1)?;
             Ok((running.url, token))
         });
-        let kube_port =
+        let cluster =
             cluster.join().unwrap_or_else(|_| Err(anyhow::anyhow!("kube-apiserver's start panicked")));
         let (coder_url, coder_token) = seeded?;
-        Ok(Backing { kube_port: kube_port?, coder_url, coder_token })
+        let kube::Running { port: kube_port, filter_token: kube_token } = cluster?;
+        Ok(Backing { kube_port, coder_url, coder_token, kube_token })
     })
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::environment::Tokens;
 use super::pki::Pki;
-use super::{NAMESPACE, ports, process};
+use super::{FILTER, NAMESPACE, ports, process};
 use crate::command::write_atomically;
 use crate::progress::step;
 
@@ -33,8 +33,9 @@ pub(crate) fn start(lab: &Path, program: &Path, pki: &Pki, tokens: &Tokens) -> R
                 "tokens": [
                     { "token": tokens.admin, "user": "admin", "uid": "admin", "groups": ["system:masters"] },
                     { "token": tokens.alice, "user": "alice", "uid": "alice" },
+                    { "token": tokens.filter, "user": format!("system:serviceaccount:{FILTER}:{FILTER}"), "uid": "filter" },
                 ],
-                "namespaces": [NAMESPACE, "default", "kube-node-lease", "kube-public", "kube-system"],
+                "namespaces": [NAMESPACE, FILTER, "default", "kube-node-lease", "kube-public", "kube-system"],
                 "pods": [{ "namespace": NAMESPACE, "name": "coder-0" }, { "namespace": "default", "name": "web-0" }],
             },
         });

@@ -5,7 +5,7 @@ use anyhow::Result;
 
 use super::lints::passed;
 use super::{Outcome, Report, in_ci};
-use crate::lab::{self, Options, Parts, Programs};
+use crate::lab::{self, Options, Parts, Programs, Watch};
 use crate::progress::say;
 use crate::{paths, tools};
 
@@ -36,7 +36,7 @@ pub(super) fn chaos(report: &mut Report) {
 }
 
 const fn options(parts: Parts, chaos: bool) -> Options {
-    Options { parts, chaos, clients: !chaos, workspaces: 0 }
+    Options { parts, chaos, watch: Watch::Bell, clients: !chaos, workspaces: 0 }
 }
 
 fn suite(name: &str, only: &[&str], options: Options, programs: &Programs) -> Result<Outcome> {
