@@ -11,6 +11,7 @@ pub mod check;
 pub mod endpoint;
 pub mod envoy;
 pub mod faults;
+pub mod go;
 pub mod http1;
 pub mod http2;
 pub mod kubectl;
@@ -23,6 +24,7 @@ pub mod upgrade_target;
 
 pub use api::Api;
 pub use endpoint::Endpoint;
+pub use go::GoClients;
 pub use http1::Http1;
 pub use kubectl::Kubectl;
 pub use lab::{Lab, Parts, skip};

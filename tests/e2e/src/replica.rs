@@ -70,6 +70,19 @@ impl Replica {
         Endpoint::from_url(&self.url).with_ca(&self.ca).with_token(&self.token)
     }
 
+    /// A kubeconfig that leads there, otherwise the lab's.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn kubeconfig(&self, lab: &Lab) -> PathBuf {
+        let text = fs::read_to_string(&lab.kubeconfig).expect("KUBECONFIG can be read");
+        let changed = text.replace(&lab.envoy_url, &self.url);
+        assert_ne!(text, changed, "KUBECONFIG does not name {}", lab.envoy_url);
+        let file = self.folder.join("kubeconfig");
+        fs::write(&file, changed).expect("the replica's kubeconfig");
+        file
+    }
+
     /// Its access log so far.
     pub fn access_log(&self) -> String {
         fs::read_to_string(self.folder.join("access.log")).unwrap_or_default()

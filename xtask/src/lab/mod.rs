@@ -203,6 +203,9 @@ fn start(lab: &Path, options: Options, programs: &Programs) -> Result<Environmen
     if let Some(python) = &programs.python {
         environment.path("PYTHON_KUBERNETES", python);
     }
+    if let Some(clients) = &programs.go_clients {
+        environment.path("GO_CLIENTS", clients);
+    }
     if options.parts == Parts::Standin {
         environment.set("STANDIN_URL", &backing.coder_url);
     }

@@ -15,6 +15,8 @@ pub(crate) struct Programs {
     pub(crate) kubectl: PathBuf,
     /// A Python that has the Kubernetes client, where clients are wanted.
     pub(crate) python: Option<PathBuf>,
+    /// The clients in Go, where clients are wanted.
+    pub(crate) go_clients: Option<PathBuf>,
     pub(super) backend: Backend,
 }
 
@@ -29,7 +31,8 @@ impl Programs {
         std::thread::scope(|scope| {
             let tools = scope.spawn(move || {
                 let python = options.clients.then(tools::python_kubernetes).transpose()?;
-                Ok((tools::envoy()?, tools::kubectl()?, python))
+                let go_clients = options.clients.then(tools::go::clients).transpose()?;
+                Ok((tools::envoy()?, tools::kubectl()?, python, go_clients))
             });
             let backend = scope.spawn(move || match options.parts {
                 Parts::Real => servers(),
@@ -38,8 +41,8 @@ impl Programs {
             let module = module::build(options.chaos);
             let tools = tools.join().unwrap_or_else(|_| Err(anyhow!("fetching Envoy and kubectl panicked")));
             let backend = backend.join().unwrap_or_else(|_| Err(anyhow!("a server's build panicked")));
-            let (envoy, kubectl, python) = tools?;
-            Ok(Self { module: module?, envoy, kubectl, python, backend: backend? })
+            let (envoy, kubectl, python, go_clients) = tools?;
+            Ok(Self { module: module?, envoy, kubectl, python, go_clients, backend: backend? })
         })
     }
 }

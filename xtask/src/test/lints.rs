@@ -25,6 +25,7 @@ pub(super) fn run(report: &mut Report) {
         let package = ["clippy", "--package", module::PACKAGE, "--target", module::TARGET];
         cargo(&[&package[..], &["--all-features", "--", "--deny", "warnings"]].concat())
     });
+    report.check("Go clients", || tools::go::vet_clients().map(|()| Outcome::Passed));
     report.check("Justfile", || {
         let mut just = Command::new(tools::just()?);
         passed(just.current_dir(paths::root()).args(["--fmt", "--check", "--unstable"]))

