@@ -77,7 +77,10 @@ pub struct KubeConfig {
     pub namespaces: Vec<String>,
     /// Pods that exist at start.
     #[serde(default)]
-    pub pods: Vec<Pod>,
+    pub pods: Vec<Placed>,
+    /// Leases that exist at start.
+    #[serde(default)]
+    pub leases: Vec<Placed>,
 }
 
 /// PEM files of the kube listener.
@@ -144,10 +147,10 @@ pub struct Rule {
     pub non_resource_urls: Vec<String>,
 }
 
-/// A pod that exists at start and runs.
+/// A namespaced object that exists at start; a pod runs.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Pod {
+pub struct Placed {
     /// Its namespace, which must exist too.
     pub namespace: String,
     /// Its name.

@@ -1,4 +1,6 @@
-//! `/standin/…` on Coder's listener: plan faults, read what was asked, and play the agents that no real machine runs.
+//! `/standin/…` on Coder's listener: plan faults, read what was asked, play the agents that no real machine runs, and disturb watches.
+
+use std::time::Duration;
 
 use axum::Json;
 use axum::Router;
@@ -6,21 +8,24 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch};
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::coder::App;
 use crate::coder::agent::Told;
 use crate::faults::{Fault, Faults};
+use crate::kube::watch::{Cut, Watches};
 use crate::query::{pairs, value};
 
 /// The control routes.
-pub(crate) fn router(faults: Faults, app: App) -> Router {
+pub(crate) fn router(faults: Faults, app: App, watches: Watches) -> Router {
     let agents = Router::new().route("/standin/agents/{agent}", patch(tell_agent)).with_state(app);
     Router::new()
         .route("/standin/faults", get(planned).post(plan).delete(clear))
         .route("/standin/requests", get(seen).delete(forget))
         .with_state(faults)
         .merge(agents)
+        .merge(Router::new().route("/standin/watches", patch(disturb)).with_state(watches))
 }
 
 async fn planned(State(faults): State<Faults>) -> Json<Vec<Fault>> {
@@ -46,6 +51,26 @@ async fn seen(State(faults): State<Faults>, RawQuery(query): RawQuery) -> Respon
 
 async fn forget(State(faults): State<Faults>) -> StatusCode {
     faults.forget();
+    StatusCode::NO_CONTENT
+}
+
+/// What all of kube-apiserver's watches do, those that are open and those that come.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Disturbance {
+    /// Milliseconds between bookmarks.
+    bookmarks: Option<u64>,
+    /// Ends every open one.
+    cut: Option<Cut>,
+}
+
+async fn disturb(State(watches): State<Watches>, Json(disturbance): Json<Disturbance>) -> StatusCode {
+    if let Some(milliseconds) = disturbance.bookmarks {
+        watches.bookmarks_every(Duration::from_millis(milliseconds.max(1)));
+    }
+    if let Some(cut) = disturbance.cut {
+        watches.cut(cut);
+    }
     StatusCode::NO_CONTENT
 }
 

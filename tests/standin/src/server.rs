@@ -20,6 +20,7 @@ use tower_service::Service;
 use crate::config::Config;
 use crate::faults::{Dropped, Faults, Side};
 use crate::kube::tls::{self, Peer};
+use crate::kube::watch::Watches;
 use crate::{coder, control, kube};
 
 /// The running stand-in. It stops, with every connection, when this is dropped.
@@ -71,8 +72,9 @@ pub async fn run(config: Config) -> Result<Handle, StartError> {
     let faults = Faults::default();
     let app = coder::App::new(&config.coder, coder);
     let coder_router = coder::router(app.clone());
-    let control_router = control::router(faults.clone(), app);
-    let kube_router = kube::router(config.kube, kube).map_err(StartError::Tls)?;
+    let watches = Watches::default();
+    let control_router = control::router(faults.clone(), app, watches.clone());
+    let kube_router = kube::router(config.kube, kube, watches).map_err(StartError::Tls)?;
 
     let mut tasks = JoinSet::new();
     let coder_faults = faults.clone();

@@ -18,6 +18,7 @@ pub(crate) fn start(lab: &Path, program: &Path, pki: &Pki, tokens: &Tokens) -> R
     step("stand-in for Coder and Kubernetes", |step| {
         let (coder, kube) = (ports::free()?, ports::free()?);
         let coder_url = format!("http://127.0.0.1:{coder}");
+        let filter = format!("system:serviceaccount:{FILTER}:{FILTER}");
         let config = json!({
             // With a licence, because only that lets a template be deprecated through the API.
             "coder": { "address": format!("127.0.0.1:{coder}"), "access_url": coder_url, "licensed": true },
@@ -33,9 +34,20 @@ pub(crate) fn start(lab: &Path, program: &Path, pki: &Pki, tokens: &Tokens) -> R
                 "tokens": [
                     { "token": tokens.admin, "user": "admin", "uid": "admin", "groups": ["system:masters"] },
                     { "token": tokens.alice, "user": "alice", "uid": "alice" },
-                    { "token": tokens.filter, "user": format!("system:serviceaccount:{FILTER}:{FILTER}"), "uid": "filter" },
+                    { "token": tokens.filter, "user": filter, "uid": "filter", "groups": ["system:serviceaccounts"] },
                 ],
                 "namespaces": [NAMESPACE, FILTER, "default", "kube-node-lease", "kube-public", "kube-system"],
+                // As envoy/bell.yaml.
+                "leases": [{ "namespace": FILTER, "name": "bell" }, { "namespace": FILTER, "name": "poller" }],
+                "rules": [{
+                    "name": FILTER,
+                    "users": [filter],
+                    "verbs": ["get", "list", "watch", "patch", "update"],
+                    "apiGroups": ["coordination.k8s.io"],
+                    "resources": ["leases"],
+                    "names": ["bell", "poller"],
+                    "namespaces": [FILTER],
+                }],
                 "pods": [{ "namespace": NAMESPACE, "name": "coder-0" }, { "namespace": "default", "name": "web-0" }],
             },
         });

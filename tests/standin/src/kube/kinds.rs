@@ -19,7 +19,7 @@ impl Kind {
 }
 
 /// What all stored resources can do.
-pub(crate) const VERBS: [&str; 5] = ["create", "delete", "get", "list", "watch"];
+pub(crate) const VERBS: [&str; 7] = ["create", "delete", "get", "list", "patch", "update", "watch"];
 
 /// Every stored resource.
 pub(crate) const KINDS: [Kind; 6] = [

@@ -2,6 +2,7 @@
 
 mod authentication;
 mod authorization;
+mod change;
 mod discovery;
 mod form;
 mod impersonation;
@@ -16,7 +17,7 @@ mod status;
 mod table;
 pub(crate) mod tls;
 mod upgrade;
-mod watch;
+pub(crate) mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use self::authorization::Authorizer;
 use self::objects::Store;
 use self::request::{Attributes, Target};
 use self::status::Status;
+use self::watch::Watches;
 use crate::config::KubeConfig;
 
 /// The Kubernetes version it says it is.
@@ -46,15 +48,21 @@ pub(crate) struct Kube {
     authenticator: Authenticator,
     authorizer: Authorizer,
     store: Store,
+    watches: Watches,
 }
 
 /// The one route there is: paths are taken literally, as kube-apiserver does.
-pub(crate) fn router(config: KubeConfig, address: SocketAddr) -> Result<Router, tls::TlsError> {
+pub(crate) fn router(
+    config: KubeConfig,
+    address: SocketAddr,
+    watches: Watches,
+) -> Result<Router, tls::TlsError> {
     let kube = Kube {
         address,
         authenticator: Authenticator::new(&config)?,
+        store: Store::new(&config),
         authorizer: Authorizer::new(config.rules),
-        store: Store::new(&config.namespaces, &config.pods),
+        watches,
     };
     Ok(Router::new().fallback(answer).with_state(Arc::new(kube)))
 }
@@ -89,7 +97,7 @@ impl Kube {
                 Ok(upgrade::echo(request))
             }
             Target::Resource(resource) => {
-                objects::serve(&self.store, resource, &attributes.verb, request).await
+                objects::serve(&self.store, &self.watches, resource, &attributes.verb, request).await
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Stored objects: namespaces, pods and a few more, with create, get, list, watch and delete. Selectors are
+//! Stored objects: namespaces, pods and a few more, with create, get, list, watch, patch, update and delete. Selectors are
 //! `metadata.name`, `metadata.namespace` and equality of labels; others select nothing away.
 
 use std::collections::BTreeMap;
@@ -10,20 +10,22 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
+use super::change::Target;
 use super::form::Form;
 use super::kinds::{GROUPS, KINDS, Kind};
 use super::request::Resource;
-use super::status::Status;
+use super::status::{Status, Subject};
+use super::watch::Watches;
 use super::{json_answer, namespaces, protobuf, table, watch};
 use crate::clock::Instant;
-use crate::config::Pod;
+use crate::config::KubeConfig;
 use crate::query::{pairs, value};
 
 /// Largest request body, as kube-apiserver's.
 pub(super) const BODY_LIMIT: usize = 3 << 20;
 
 /// Resource, namespace, name.
-type Key = (&'static str, String, String);
+pub(super) type Key = (&'static str, String, String);
 
 /// A change, as a watch tells it.
 #[derive(Clone)]
@@ -45,15 +47,19 @@ struct Inner {
 }
 
 impl Store {
-    pub(crate) fn new(namespaces: &[String], pods: &[Pod]) -> Self {
+    pub(crate) fn new(config: &KubeConfig) -> Self {
         let inner = Mutex::new(Inner { version: 1, objects: BTreeMap::new() });
         let store = Self { inner, changes: broadcast::Sender::new(1024) };
         let kind =
             |resource: &str| KINDS.iter().find(|kind| kind.resource == resource).expect("a kind that exists");
-        for name in namespaces {
+        for name in &config.namespaces {
             store.insert(kind("namespaces"), "", json!({"metadata": {"name": name}}), false);
         }
-        for pod in pods {
+        for lease in &config.leases {
+            let object = json!({"metadata": {"name": lease.name}, "spec": {}});
+            store.insert(kind("leases"), &lease.namespace, object, false);
+        }
+        for pod in &config.pods {
             let object = json!({"metadata": {"name": pod.name}, "spec": {"containers": [{"name": "main", "image": "main"}]}});
             store.insert(kind("pods"), &pod.namespace, object, false);
         }
@@ -122,19 +128,33 @@ impl Store {
         dry_run: bool,
         change: impl FnOnce(&mut Value),
     ) -> Option<Value> {
-        let key = namespace_key(name);
+        let changed = self.change(&namespace_key(name), dry_run, |namespace| {
+            change(namespace);
+            Ok(())
+        });
+        changed.and_then(Result::ok)
+    }
+
+    /// Changes an object that is there, unless that is only tried or refused; a change that changes nothing is none.
+    pub(super) fn change(
+        &self,
+        key: &Key,
+        dry_run: bool,
+        change: impl FnOnce(&mut Value) -> Result<(), Status>,
+    ) -> Option<Result<Value, Status>> {
         let mut inner = self.lock();
-        let mut object = inner.objects.get(&key)?.clone();
-        change(&mut object);
-        if dry_run || inner.objects.get(&key) == Some(&object) {
-            return Some(object);
+        let mut object = inner.objects.get(key)?.clone();
+        if let Err(status) = change(&mut object) {
+            return Some(Err(status));
+        }
+        if dry_run || inner.objects.get(key) == Some(&object) {
+            return Some(Ok(object));
         }
         inner.version += 1;
         object["metadata"]["resourceVersion"] = json!(inner.version.to_string());
-        inner.objects.insert(key, object.clone());
-        let _ =
-            self.changes.send(Change { kind: "MODIFIED", resource: "namespaces", object: object.clone() });
-        Some(object)
+        inner.objects.insert(key.clone(), object.clone());
+        let _ = self.changes.send(Change { kind: "MODIFIED", resource: key.0, object: object.clone() });
+        Some(Ok(object))
     }
 
     /// Removes a namespace and nothing that is in it.
@@ -194,6 +214,7 @@ impl Selection {
 /// Answers a request for a stored resource.
 pub(crate) async fn serve(
     store: &Store,
+    watches: &Watches,
     resource: &Resource,
     verb: &str,
     request: Request<Body>,
@@ -226,19 +247,14 @@ pub(crate) async fn serve(
             Ok(json_answer(StatusCode::OK, &form.object(kind, object, true)))
         }
         "list" => Ok(list(store, &Selection::of(kind, resource, &query), form, &query)),
-        "watch" => Ok(watch::stream(store, Selection::of(kind, resource, &query), form, &query)),
+        "watch" => Ok(watch::stream(store, watches, Selection::of(kind, resource, &query), form, &query)),
         "create" => {
             let object = read_body(request, kind.kind).await?;
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             if name.is_empty() {
                 let why = "Required value: name or generateName is required";
-                return Err(Status::invalid(
-                    kind.group,
-                    kind.kind,
-                    "metadata.name",
-                    "FieldValueRequired",
-                    why,
-                ));
+                let subject = Subject { group: kind.group, resource: kind.kind, name: "" };
+                return Err(Status::invalid(subject, "metadata.name", "FieldValueRequired", why));
             }
             let named = Resource { name: name.into(), ..resource.clone() };
             if kind.namespaced {
@@ -252,6 +268,12 @@ pub(crate) async fn serve(
             }
             let object = store.insert(kind, &key.1, object, dry_run);
             Ok(json_answer(StatusCode::CREATED, &form.object(kind, object, true)))
+        }
+        "patch" | "update" => {
+            let target = Target { store, kind, key: &key, resource, dry_run };
+            let object =
+                if verb == "patch" { target.patch(request).await? } else { target.put(request).await? };
+            Ok(json_answer(StatusCode::OK, &form.object(kind, object, true)))
         }
         "delete" => {
             let body = body(request).await?;
@@ -336,6 +358,6 @@ pub(crate) async fn read_body(request: Request<Body>, kind: &str) -> Result<Valu
     })
 }
 
-async fn body(request: Request<Body>) -> Result<Bytes, Status> {
+pub(super) async fn body(request: Request<Body>) -> Result<Bytes, Status> {
     to_bytes(request.into_body(), BODY_LIMIT).await.map_err(|_| Status::too_large(BODY_LIMIT))
 }

@@ -11,7 +11,7 @@ use super::json_answer;
 use super::kinds::REVIEWS;
 use super::objects::read_body;
 use super::request::{Attributes, Resource, Target};
-use super::status::Status;
+use super::status::{Status, Subject};
 use crate::clock::Instant;
 
 const AUTHORIZATION: &str = "authorization.k8s.io";
@@ -103,6 +103,7 @@ pub(crate) async fn review(
 }
 
 fn decide(authorizer: &Authorizer, user: &User, spec: &Spec) -> Result<Value, Status> {
+    let unnamed = Subject { group: AUTHORIZATION, resource: "", name: "" };
     let attributes = match (&spec.resource_attributes, &spec.non_resource_attributes) {
         (Some(asked), None) => Attributes {
             verb: asked.verb.clone(),
@@ -120,23 +121,11 @@ fn decide(authorizer: &Authorizer, user: &User, spec: &Spec) -> Result<Value, St
         }
         (None, None) => {
             let why = "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified";
-            return Err(Status::invalid(
-                AUTHORIZATION,
-                "",
-                "spec.resourceAttributes",
-                "FieldValueInvalid",
-                why,
-            ));
+            return Err(Status::invalid(unnamed, "spec.resourceAttributes", "FieldValueInvalid", why));
         }
         (Some(_), Some(_)) => {
             let why = "Invalid value: cannot be specified in combination with resourceAttributes";
-            return Err(Status::invalid(
-                AUTHORIZATION,
-                "",
-                "spec.nonResourceAttributes",
-                "FieldValueInvalid",
-                why,
-            ));
+            return Err(Status::invalid(unnamed, "spec.nonResourceAttributes", "FieldValueInvalid", why));
         }
     };
     Ok(match authorizer.decide(user, &attributes) {

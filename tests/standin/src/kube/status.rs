@@ -106,13 +106,27 @@ impl Status {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", message, None)
     }
 
-    /// A field of an unnamed object that is not as it must be: `reason` is the cause's, `why` says what is wrong.
-    pub(crate) fn invalid(group: &str, kind: &str, field: &str, reason: &str, why: &str) -> Self {
-        let qualified = if group.is_empty() { kind.into() } else { format!("{kind}.{group}") };
-        let message = format!("{qualified} \"\" is invalid: {field}: {why}");
-        let details = Subject { group, resource: kind, name: "" }.details();
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message, Some(details))
+    /// A field that is not as it must be: `reason` is the cause's, `why` says what is wrong. The subject's resource is mostly a kind.
+    pub(crate) fn invalid(subject: Subject<'_>, field: &str, reason: &str, why: &str) -> Self {
+        let message = format!("{} {:?} is invalid: {field}: {why}", subject.qualified(), subject.name);
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message, Some(subject.details()))
             .cause(reason, why, field)
+    }
+
+    /// The object is not the one that was meant to be changed.
+    pub(crate) fn conflict(subject: Subject<'_>) -> Self {
+        let message = format!(
+            "Operation cannot be fulfilled on {} {:?}: the object has been modified; please apply your changes to the latest version and try again",
+            subject.qualified(),
+            subject.name
+        );
+        Self::new(StatusCode::CONFLICT, "Conflict", message, Some(subject.details()))
+    }
+
+    /// A patch of a kind that is not taken.
+    pub(crate) fn unsupported_patch() -> Self {
+        let message = "415: Unsupported Media Type".into();
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message, Some(json!({})))
     }
 
     /// A resource that a group we have does not have.

@@ -1,15 +1,18 @@
-//! Watches of stored objects: one JSON object a line, until `timeoutSeconds`.
+//! Watches of stored objects: one JSON object a line, until `timeoutSeconds`. They can be cut, and told how often to send bookmarks.
 
-use std::convert::Infallible;
+use std::collections::VecDeque;
+use std::io;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Response, StatusCode, header};
 use axum::response::IntoResponse;
 use futures_util::stream;
+use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::form::Form;
@@ -18,25 +21,66 @@ use crate::query::value;
 
 /// How long a watch lasts that does not say.
 const LONGEST: Duration = Duration::from_secs(1800);
-/// How often a watch that wants bookmarks gets one.
+/// How often a watch that wants bookmarks gets one, unless it was told otherwise.
 const BOOKMARK: Duration = Duration::from_secs(60);
+/// So long before its end it gets another one.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What is told to all watches.
+#[derive(Clone)]
+pub(crate) struct Watches {
+    interval: watch::Sender<Duration>,
+    cut: broadcast::Sender<Cut>,
+}
+
+/// How watches are cut.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Cut {
+    /// As if their time were over.
+    End,
+    /// In the middle: HTTP/1.1 closes the connection, HTTP/2 resets the stream.
+    Reset,
+}
+
+impl Default for Watches {
+    fn default() -> Self {
+        Self { interval: watch::Sender::new(BOOKMARK), cut: broadcast::Sender::new(8) }
+    }
+}
+
+impl Watches {
+    /// How often bookmarks come, in those that are open as well.
+    pub(crate) fn bookmarks_every(&self, interval: Duration) {
+        self.interval.send_replace(interval);
+    }
+
+    /// Ends those that are open.
+    pub(crate) fn cut(&self, how: Cut) {
+        // An error says that none is open.
+        let _ = self.cut.send(how);
+    }
+}
 
 struct Watch {
     selection: Selection,
     form: Form,
-    changes: Receiver<Change>,
+    changes: broadcast::Receiver<Change>,
+    interval: watch::Receiver<Duration>,
+    cut: broadcast::Receiver<Cut>,
     /// Lines that wait to be sent.
-    first: Option<String>,
+    first: VecDeque<String>,
     bookmarks: bool,
     version: u64,
     headers: bool,
-    next_bookmark: Instant,
+    last_bookmark: Instant,
     end: Instant,
 }
 
 /// Streams what a selection sees from now on; without a resource version, or with 0, what is there comes first.
 pub(crate) fn stream(
     store: &Store,
+    watches: &Watches,
     selection: Selection,
     form: Form,
     query: &[(String, String)],
@@ -50,49 +94,58 @@ pub(crate) fn stream(
         selection,
         form,
         changes,
-        first: None,
+        interval: watches.interval.subscribe(),
+        cut: watches.cut.subscribe(),
+        first: VecDeque::new(),
         bookmarks: value(query, "allowWatchBookmarks") == Some("true"),
         version,
         headers: true,
-        next_bookmark: now + BOOKMARK,
+        last_bookmark: now,
         end: now + timeout.map_or(LONGEST, Duration::from_secs),
     };
-    let mut first = String::new();
-    let initial = value(query, "sendInitialEvents") == Some("true");
-    if initial || matches!(value(query, "resourceVersion"), None | Some("" | "0")) {
+    let from_the_start = matches!(value(query, "resourceVersion"), None | Some("" | "0"));
+    if from_the_start || value(query, "sendInitialEvents") == Some("true") {
         for object in objects {
-            first.push_str(&watch.line("ADDED", object));
+            let line = watch.line("ADDED", object);
+            watch.first.push_back(line);
+        }
+        if watch.bookmarks {
+            let line = watch.bookmark(true);
+            watch.first.push_back(line);
         }
     }
-    if initial && watch.bookmarks {
-        first.push_str(&watch.bookmark(true));
-    }
-    watch.first = Some(first);
     let lines = stream::unfold(watch, |mut watch| async {
         let line = watch.next().await?;
-        Some((Ok::<Bytes, Infallible>(line.into()), watch))
+        Some((line.map(Bytes::from), watch))
     });
     (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], Body::from_stream(lines)).into_response()
 }
 
 impl Watch {
-    async fn next(&mut self) -> Option<String> {
-        if let Some(first) = self.first.take().filter(|first| !first.is_empty()) {
-            return Some(first);
+    async fn next(&mut self) -> Option<io::Result<String>> {
+        if let Some(first) = self.first.pop_front() {
+            return Some(Ok(first));
         }
         loop {
+            let bookmark = self.next_bookmark();
             tokio::select! {
                 () = sleep_until(self.end) => return None,
-                () = sleep_until(self.next_bookmark), if self.bookmarks => {
-                    self.next_bookmark += BOOKMARK;
-                    return Some(self.bookmark(false));
+                () = sleep_until(bookmark), if self.bookmarks => {
+                    self.last_bookmark = bookmark;
+                    return Some(Ok(self.bookmark(false)));
                 }
+                // Counts anew.
+                Ok(()) = self.interval.changed() => {}
+                Ok(cut) = self.cut.recv() => return match cut {
+                    Cut::End => None,
+                    Cut::Reset => Some(Err(io::ErrorKind::ConnectionReset.into())),
+                },
                 change = self.changes.recv() => match change {
                     Ok(change) => {
                         let version = change.object["metadata"]["resourceVersion"].as_str();
                         self.version = version.and_then(|version| version.parse().ok()).unwrap_or(self.version);
                         if change.resource == self.selection.kind.resource && self.selection.matches(&change.object) {
-                            return Some(self.line(change.kind, change.object));
+                            return Some(Ok(self.line(change.kind, change.object)));
                         }
                     }
                     Err(RecvError::Lagged(_)) => return None,
@@ -100,6 +153,13 @@ impl Watch {
                 },
             }
         }
+    }
+
+    /// As often as was said, and once more before the end.
+    fn next_bookmark(&self) -> Instant {
+        let next = self.last_bookmark + *self.interval.borrow();
+        let farewell = self.end - FAREWELL;
+        if farewell > self.last_bookmark { next.min(farewell) } else { next }
     }
 
     fn line(&mut self, kind: &str, object: Value) -> String {

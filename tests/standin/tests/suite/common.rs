@@ -89,8 +89,17 @@ impl Lab {
                     {"token": "admin-token", "user": "admin", "groups": ["system:masters"]},
                     {"token": "alice-token", "user": "alice", "uid": "alice-uid", "groups": ["devs"]},
                     {"token": "reader-token", "user": "reader"},
+                    {"token": "filter-token", "user": "filter"},
                 ],
                 "rules": [{
+                    "name": "filter",
+                    "users": ["filter"],
+                    "verbs": ["get", "list", "watch", "patch", "update"],
+                    "apiGroups": ["coordination.k8s.io"],
+                    "resources": ["leases"],
+                    "names": ["bell", "poller"],
+                    "namespaces": ["bells"],
+                }, {
                     "name": "reader",
                     "users": ["reader"],
                     "verbs": ["get", "list"],
@@ -100,6 +109,7 @@ impl Lab {
                 }],
                 "namespaces": ["default", "coder"],
                 "pods": [{"namespace": "coder", "name": "coder-0"}],
+                "leases": [{"namespace": "bells", "name": "bell"}, {"namespace": "bells", "name": "poller"}],
             },
         });
         for (key, value) in coder.as_object().unwrap() {
@@ -282,7 +292,10 @@ impl Lab {
             request = request.header(*name, *value);
         }
         let body = if body.is_null() { Bytes::new() } else { serde_json::to_vec(&body).unwrap().into() };
-        let request = request.header("content-type", "application/json").body(Full::new(body)).unwrap();
+        if headers.iter().all(|(name, _)| *name != "content-type") {
+            request = request.header("content-type", "application/json");
+        }
+        let request = request.body(Full::new(body)).unwrap();
         let stream = TokioIo::new(stream);
         if who.http1 {
             let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();

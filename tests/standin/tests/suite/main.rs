@@ -3,5 +3,6 @@
 mod common;
 mod faults;
 mod kube;
+mod leases;
 mod templates;
 mod workspaces;
