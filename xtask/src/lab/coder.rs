@@ -124,6 +124,8 @@ fn start_coderd(lab: &Path, program: &Path, database: u16, step: &Step) -> Resul
         // No STUN server of somebody else is asked for our address.
         ("CODER_DERP_SERVER_STUN_ADDRESSES", "disable"),
         ("CODER_DANGEROUS_DISABLE_RATE_LIMITS", "true"),
+        // Watches tell of renames, too.
+        ("CODER_ALLOW_WORKSPACE_RENAMES", "true"),
         ("CODER_PROVISIONER_TYPES", "echo"),
         // A build that never ends keeps its daemon.
         ("CODER_PROVISIONER_DAEMONS", "8"),

@@ -29,22 +29,27 @@ pub(super) struct Rename {
     name: String,
 }
 
-/// `PATCH /workspaces/{workspace}`: renames need a server option that is off.
+/// `PATCH /workspaces/{workspace}`: a rename, which needs a server option that is on here. Moves no time stamp.
 pub(super) async fn rename(
     Shared(app): Shared<App>,
     actor: Actor,
     Path(workspace): Path<String>,
     Json(body): Json<Rename>,
 ) -> Answer {
-    let state = app.state();
-    let workspace = state.workspace(actor, &workspace)?;
+    let mut state = app.state();
+    let id = state.own(actor, &workspace)?;
     if !is_name(&body.name) {
         return Err(Failure::validation().tag("name", "username", &body.name));
     }
+    let workspace = state.workspaces.of(id);
     if body.name == workspace.name {
         return no_content();
     }
-    Err(Failure::bad_request("Workspace renames are not allowed."))
+    if state.workspace_of(workspace.owner, &body.name, false).is_some_and(|other| other.id != id) {
+        return Err(Failure::taken(format!("Workspace {:?} already exists.", body.name)));
+    }
+    state.workspaces.of_mut(id).name = body.name;
+    no_content()
 }
 
 #[derive(Deserialize)]

@@ -302,7 +302,7 @@ pub(super) fn workspace_json(state: &State, workspace: &Workspace, actor: Actor)
     object.insert("dormant_at".into(), json!(workspace.dormant_at));
     object.insert("health".into(), json!({"healthy": failing.is_empty(), "failing_agents": failing}));
     object.insert("automatic_updates".into(), json!(workspace.automatic_updates));
-    object.insert("allow_renames".into(), json!(false));
+    object.insert("allow_renames".into(), json!(true));
     object.insert("favorite".into(), json!(workspace.favorite && workspace.owner == actor.id));
     object.insert("next_start_at".into(), json!(workspace.next_start_at));
     object.insert("is_prebuild".into(), json!(false));
