@@ -103,8 +103,11 @@ impl Query {
         let mut failure = Failure::bad_request("Invalid query parameters.");
         let mut parsed =
             Self { limit: DEFAULT_LIMIT, statuses: Vec::new(), ids: Vec::new(), initiator: None };
-        let ids =
-            |text: &str| text.split(',').map(|id| Uuid::parse_str(id).ok()).collect::<Option<Vec<Uuid>>>();
+        // An empty list asks for nothing, and so for all.
+        let ids = |text: &str| {
+            let ids = text.split(',').filter(|_| !text.is_empty());
+            ids.map(|id| Uuid::parse_str(id).map_err(|_| id.len())).collect::<Result<Vec<Uuid>, usize>>()
+        };
         for (key, value) in pairs(query) {
             match key.as_str() {
                 "limit" => match positive(Some(&value)) {
@@ -117,8 +120,11 @@ impl Query {
                 },
                 "status" => parsed.statuses = statuses(&value)?,
                 "ids" => match ids(&value) {
-                    Some(ids) => parsed.ids = ids,
-                    None => failure.push("ids", "Query param \"ids\" has invalid values".into()),
+                    Ok(ids) => parsed.ids = ids,
+                    Err(length) => failure.push(
+                        "ids",
+                        format!("Query param \"ids\" has invalid values: invalid UUID length: {length}"),
+                    ),
                 },
                 "initiator" => match Uuid::parse_str(&value) {
                     Ok(id) => parsed.initiator = Some(id),

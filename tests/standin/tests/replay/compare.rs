@@ -124,6 +124,7 @@ fn forget(value: &mut Value) {
                 "queue_position",
                 "queue_size",
                 "worker_id",
+                "worker_name",
                 "matched_provisioners",
                 "avatar_url",
                 "last_seen_at",
