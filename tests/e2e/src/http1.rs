@@ -76,6 +76,17 @@ impl Http1 {
         }
     }
 
+    /// The socket itself: whoever shuts it down ends a read that waits in another thread.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn socket(&self) -> io::Result<TcpStream> {
+        match &self.stream {
+            Stream::Plain(tcp) => tcp.try_clone(),
+            Stream::Tls(tls) => tls.sock.try_clone(),
+        }
+    }
+
     /// Writes a request, with the endpoint's headers unless the request has its own of that name.
     ///
     /// # Errors

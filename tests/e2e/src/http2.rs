@@ -11,7 +11,7 @@ use std::{
 };
 use tokio::net::TcpStream;
 
-type Error = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Longer than any answer or any watch of the suite.
 const TIMEOUT: Duration = Duration::from_secs(90);
@@ -44,14 +44,17 @@ pub fn stream(endpoint: &Endpoint, requests: &[Request]) -> Vec<(Head, Vec<Piece
     })
 }
 
-async fn send_all(endpoint: &Endpoint, requests: &[Request]) -> Result<Vec<(Head, Vec<Piece>)>, Error> {
+/// A connection, and what drives it until it is aborted.
+pub(crate) async fn connect(
+    endpoint: &Endpoint,
+) -> Result<(h2::client::SendRequest<Bytes>, tokio::task::JoinHandle<()>), Error> {
     let (config, name) = endpoint.tls(b"h2").ok_or("HTTP/2 needs TLS here")?;
     let tcp = TcpStream::connect(endpoint.address()).await?;
     let tls = tokio_rustls::TlsConnector::from(Arc::clone(&config)).connect(name, tcp).await?;
     if tls.get_ref().1.alpn_protocol() != Some(b"h2") {
         return Err("the server did not choose h2".into());
     }
-    let (mut client, connection) = h2::client::Builder::new()
+    let (client, connection) = h2::client::Builder::new()
         // Bodies are read one after the other: no stream may wait for another's to be read.
         .initial_connection_window_size(1 << 30)
         .initial_window_size(1 << 26)
@@ -61,6 +64,11 @@ async fn send_all(endpoint: &Endpoint, requests: &[Request]) -> Result<Vec<(Head
         // An error of the connection also reaches every stream that is still open.
         drop(connection.await);
     });
+    Ok((client, driver))
+}
+
+async fn send_all(endpoint: &Endpoint, requests: &[Request]) -> Result<Vec<(Head, Vec<Piece>)>, Error> {
+    let (mut client, driver) = connect(endpoint).await?;
     let mut pending = Vec::new();
     for request in requests {
         client = client.ready().await?;
@@ -80,11 +88,8 @@ async fn send_all(endpoint: &Endpoint, requests: &[Request]) -> Result<Vec<(Head
 }
 
 async fn read(start: Instant, response: http::Response<h2::RecvStream>) -> Result<(Head, Vec<Piece>), Error> {
-    let (parts, mut body) = response.into_parts();
-    let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
-        (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-    };
-    let head = Head { status: parts.status.as_u16(), headers: parts.headers.iter().map(header).collect() };
+    let head = head(&response);
+    let mut body = response.into_body();
     let mut pieces = Vec::new();
     while let Some(piece) = body.data().await {
         let piece = piece?;
@@ -94,7 +99,16 @@ async fn read(start: Instant, response: http::Response<h2::RecvStream>) -> Resul
     Ok((head, pieces))
 }
 
-fn http_request(endpoint: &Endpoint, request: &Request) -> Result<http::Request<()>, Error> {
+/// Status and headers of a response.
+pub(crate) fn head<T>(response: &http::Response<T>) -> Head {
+    let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    Head { status: response.status().as_u16(), headers: response.headers().iter().map(header).collect() }
+}
+
+/// A request's head with the endpoint's headers, as the `http` crate takes it.
+pub(crate) fn http_request(endpoint: &Endpoint, request: &Request) -> Result<http::Request<()>, Error> {
     let uri = format!("{}://{}{}", endpoint.scheme(), endpoint.authority(), request.target);
     let mut builder = http::Request::builder().method(request.method.as_str()).uri(uri);
     for (name, value) in endpoint.default_headers().iter().filter(|(name, _)| !request.has(name)) {

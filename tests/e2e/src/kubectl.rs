@@ -1,6 +1,6 @@
 //! Runs kubectl, the real one, with a deadline and a cache of its own.
 
-use crate::Endpoint;
+use crate::{Endpoint, running::Running};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::Value;
 use std::{
@@ -93,14 +93,9 @@ impl Kubectl {
     /// As [`Kubectl::run`].
     pub fn run_args(&self, arguments: &[&str]) -> Output {
         let command = format!("kubectl {}", arguments.join(" "));
-        let mut child = Command::new(&self.program)
-            .args(&self.options)
-            .args(arguments)
-            .env("KUBECONFIG", &self.kubeconfig)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+        let mut child = self
+            .command(arguments)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|e| panic!("{}: {e}", self.program.display()));
         let mut stdin = child.stdin.take().expect("piped");
@@ -127,6 +122,23 @@ impl Kubectl {
             stdout: stdout.join().expect("no panic"),
             stderr: stderr.join().expect("no panic"),
         }
+    }
+
+    /// Starts a command that goes on, such as `get -w`.
+    ///
+    /// # Panics
+    /// When kubectl cannot be started.
+    pub fn start(&self, arguments: &str) -> Running {
+        Running::start(arguments, &mut self.command(&arguments.split_whitespace().collect::<Vec<_>>()))
+    }
+
+    /// The process of a command, with what it writes caught.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.options).args(arguments).env("KUBECONFIG", &self.kubeconfig);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
     }
 
     /// Where this kubectl would connect, without credentials, for the raw clients.

@@ -59,6 +59,8 @@ pub struct Lab {
     pub standin_url: Option<String>,
     /// Whether the module was built with the `chaos` feature.
     pub chaos: bool,
+    /// Whether watches stay open; without a bell they are long polls.
+    pub bell: bool,
     /// The kubectl binary.
     pub kubectl_path: PathBuf,
     lock: Arc<File>,
@@ -223,6 +225,7 @@ impl Lab {
             python: env::var_os("PYTHON_KUBERNETES").filter(|path| !path.is_empty()).map(PathBuf::from),
             standin_url: (parts == Parts::Standin).then(|| var("STANDIN_URL")),
             chaos: env::var("LAB_CHAOS").is_ok_and(|v| v == "1"),
+            bell: env::var("WATCH").is_ok_and(|watch| watch == "bell"),
             kubectl_path: var("KUBECTL").into(),
             lock: Arc::new(File::create(lock).expect("the suite's lock file can be made")),
         })

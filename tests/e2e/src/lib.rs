@@ -18,9 +18,13 @@ pub mod kubectl;
 pub mod lab;
 pub mod message;
 pub mod replica;
+pub mod role;
+pub mod running;
 pub mod scratch;
 pub mod seed;
+pub mod stream;
 pub mod upgrade_target;
+pub mod watch;
 
 pub use api::Api;
 pub use endpoint::Endpoint;
@@ -30,7 +34,11 @@ pub use kubectl::Kubectl;
 pub use lab::{Lab, Parts, skip};
 pub use message::{Request, Response};
 pub use replica::Replica;
+pub use role::Role;
+pub use running::Running;
 pub use scratch::Scratch;
+pub use stream::{Protocol, Stream};
+pub use watch::Watcher;
 
 /// The base path of the API group version that the suite is about.
 pub const GROUP_VERSION: &str = "/apis/aggregation.coder.com/v1alpha1";

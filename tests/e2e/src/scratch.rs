@@ -5,8 +5,10 @@ use crate::{Endpoint, Kubectl, Lab, Request, Response, api::Api, calls::Calls, s
 use echo_archive::Archive;
 use serde_json::{Value, json};
 use std::{
-    cell::RefCell,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -21,7 +23,7 @@ pub struct Scratch<'lab> {
     /// Unique in every run: the Coder user's name and the Kubernetes caller's.
     pub user: String,
     user_id: String,
-    templates: RefCell<Vec<String>>,
+    templates: Mutex<Vec<String>>,
 }
 
 impl<'lab> Scratch<'lab> {
@@ -40,7 +42,7 @@ impl<'lab> Scratch<'lab> {
             "organization_ids": [organization["id"]],
         });
         let created = made(lab.coder().send(&Request::post("/api/v2/users", &body)));
-        Scratch { lab, user, user_id: text(&created["id"]), templates: RefCell::default() }
+        Scratch { lab, user, user_id: text(&created["id"]), templates: Mutex::default() }
     }
 
     /// The caller's headers: who may do everything in Kubernetes, under a name that no other test has.
@@ -84,7 +86,7 @@ impl<'lab> Scratch<'lab> {
     pub fn template_name(&self, what: &str) -> String {
         let name = format!("{}-{what}", self.user);
         assert!(name.len() <= 32, "too long for Coder: {name}");
-        self.templates.borrow_mut().push(name.clone());
+        self.made_templates().push(name.clone());
         format!("{}.{name}", seed::ORGANIZATION)
     }
 
@@ -124,17 +126,32 @@ impl<'lab> Scratch<'lab> {
         settle(self.lab, &text(&workspace["id"]), false)
     }
 
+    /// Makes a build past our API, and waits for its end; returns the workspace as Coder shows it, null when it is gone.
+    ///
+    /// # Panics
+    /// When Coder refuses.
+    pub fn coder_build(&self, workspace: &Value, transition: &str) -> Value {
+        let id = text(&workspace["id"]);
+        let path = format!("/api/v2/workspaces/{id}/builds");
+        made(self.lab.coder().send(&Request::post(&path, &json!({"transition": transition}))));
+        settle(self.lab, &id, false)
+    }
+
     /// What Coder holds of this user's, deleted ones excluded.
     pub fn held(&self) -> Vec<Value> {
         let page = seed::coder_get(self.lab, &format!("/workspaces?q=owner:{}", self.user));
         page["workspaces"].as_array().cloned().unwrap_or_default()
     }
 
+    fn made_templates(&self) -> MutexGuard<'_, Vec<String>> {
+        self.templates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn clean(&self) -> Result<(), String> {
         for workspace in self.held() {
             remove_workspace(self.lab, &workspace)?;
         }
-        for name in self.templates.borrow().iter() {
+        for name in self.made_templates().iter() {
             let path = format!("/api/v2/organizations/{}/templates/{name}", seed::ORGANIZATION);
             let found = self.lab.coder().get(&path);
             if found.status() != 200 {

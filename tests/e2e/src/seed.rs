@@ -40,6 +40,16 @@ pub fn coder_get(lab: &Lab, path: &str) -> Value {
     response.json()
 }
 
+/// A change past our API, below `/api/v2` of Coder.
+///
+/// # Panics
+/// When Coder refuses it.
+#[track_caller]
+pub fn coder_change(lab: &Lab, method: &str, path: &str, body: &Value) {
+    let response = lab.coder().send(&Request::new(method, &format!("/api/v2{path}")).json(body));
+    assert!(response.status() < 300, "{method} {path}: {}", response.excerpt());
+}
+
 /// One workspace as Coder shows it.
 ///
 /// # Panics

@@ -2,12 +2,11 @@
 //! calls, so each holds the lab alone.
 
 use e2e::{
-    GROUP_VERSION, Lab, Request,
+    GROUP_VERSION, Lab, Request, Role,
     check::{no_secrets, status, user_info, who_am_i},
     envoy::{eventually, upstream_requests, without_coder_call},
     seed::{WS0, WS1},
 };
-use serde_json::json;
 use std::time::Duration;
 
 /// What a client may ask of us, and what the refusal says of it.
@@ -307,47 +306,9 @@ fn what_one_may_do_another_may_not_though_it_was_just_allowed() {
     }
 }
 
-/// Binds a role to a user who is only ever impersonated; both are removed at the end.
-struct Role<'lab> {
-    lab: &'lab Lab,
-    name: String,
-}
-
-impl<'lab> Role<'lab> {
-    /// `verbs` on workspaces, of all names when `names` is empty.
-    fn new(lab: &'lab Lab, name: &str, verbs: &[&str], names: &[&str]) -> Role<'lab> {
-        let role = Role { lab, name: format!("e2e-{name}-{}", std::process::id()) };
-        let metadata = json!({"name": role.name, "namespace": lab.namespace});
-        let rule = json!({"apiGroups": [e2e::GROUP], "resources": ["coderworkspaces"], "verbs": verbs, "resourceNames": names});
-        let group = "rbac.authorization.k8s.io";
-        let version = format!("{group}/v1");
-        for object in [
-            json!({"apiVersion": version, "kind": "Role", "metadata": metadata, "rules": [rule]}),
-            json!({"apiVersion": version, "kind": "RoleBinding", "metadata": metadata,
-                "roleRef": {"apiGroup": group, "kind": "Role", "name": role.name},
-                "subjects": [{"apiGroup": group, "kind": "User", "name": role.name}]}),
-        ] {
-            lab.kubectl_direct().input(object.to_string()).run("create -f -").ok();
-        }
-        role
-    }
-
-    fn get(&self, rest: &str) -> u16 {
-        let request = Request::get(&self.lab.path(rest)).header("Impersonate-User", &self.name);
-        self.lab.front().send(&request).status()
-    }
-}
-
-impl Drop for Role<'_> {
-    fn drop(&mut self) {
-        for kind in ["rolebinding", "role"] {
-            drop(
-                self.lab
-                    .kubectl_direct()
-                    .run(&format!("delete {kind} {} -n {}", self.name, self.lab.namespace)),
-            );
-        }
-    }
+/// The code of a request as the role's user.
+fn get(role: &Role<'_>, lab: &Lab, rest: &str) -> u16 {
+    role.acting(lab.front()).get(&lab.path(rest)).status()
 }
 
 #[test]
@@ -358,14 +319,14 @@ fn a_role_opens_exactly_what_it_names() {
     }
     let role = Role::new(&lab, "one", &["get", "list"], &[WS0]);
     eventually("the role takes effect", Duration::from_secs(15), || {
-        (role.get(&format!("coderworkspaces/{WS0}")) == 200).then_some(())
+        (get(&role, &lab, &format!("coderworkspaces/{WS0}")) == 200).then_some(())
     });
-    assert_eq!(role.get(&format!("coderworkspaces/{WS1}")), 403);
-    assert_eq!(role.get(&format!("coderworkspaces/{WS0}/log")), 403);
-    assert_eq!(role.get("coderworkspaces"), 403);
-    assert_eq!(role.get("codertemplates"), 403);
-    assert_eq!(role.get(&format!("coderworkspaces?fieldSelector=metadata.name%3D{WS0}")), 200);
-    assert_eq!(role.get(&format!("coderworkspaces?fieldSelector=metadata.name%3D{WS1}")), 403);
+    assert_eq!(get(&role, &lab, &format!("coderworkspaces/{WS1}")), 403);
+    assert_eq!(get(&role, &lab, &format!("coderworkspaces/{WS0}/log")), 403);
+    assert_eq!(get(&role, &lab, "coderworkspaces"), 403);
+    assert_eq!(get(&role, &lab, "codertemplates"), 403);
+    assert_eq!(get(&role, &lab, &format!("coderworkspaces?fieldSelector=metadata.name%3D{WS0}")), 200);
+    assert_eq!(get(&role, &lab, &format!("coderworkspaces?fieldSelector=metadata.name%3D{WS1}")), 403);
 }
 
 #[test]
@@ -376,16 +337,16 @@ fn a_right_that_is_withdrawn_ends_within_seconds() {
     }
     let role = Role::new(&lab, "withdrawn", &["list"], &[]);
     eventually("the role takes effect", Duration::from_secs(15), || {
-        (role.get("coderworkspaces") == 200).then_some(())
+        (get(&role, &lab, "coderworkspaces") == 200).then_some(())
     });
-    lab.kubectl_direct().run(&format!("delete rolebinding {} -n {}", role.name, lab.namespace)).ok();
+    role.withdraw();
     eventually("the decision is forgotten", Duration::from_secs(15), || {
-        (role.get("coderworkspaces") == 403).then_some(())
+        (get(&role, &lab, "coderworkspaces") == 403).then_some(())
     });
     // Workers decide on their own; after the cache's lifetime of 10 s none of them may still say yes.
     std::thread::sleep(Duration::from_secs(13));
     without_coder_call(&lab, "a right that is withdrawn", || {
-        assert!((0..20).all(|_| role.get("coderworkspaces") == 403));
+        assert!((0..20).all(|_| get(&role, &lab, "coderworkspaces") == 403));
     });
 }
 
