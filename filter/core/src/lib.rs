@@ -12,5 +12,6 @@ pub mod exchange;
 pub mod kube;
 pub mod names;
 pub mod time;
+pub mod watch;
 
 pub use coder_kube_json as json;

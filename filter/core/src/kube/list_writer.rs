@@ -26,7 +26,18 @@ impl ListWriter {
         form: Form,
         meta: &ListMeta,
         now: Millis,
+        out: Vec<u8>,
+    ) -> Result<Self, Status> {
+        Self::rows::<T>(form, meta, now, out, true)
+    }
+
+    /// As [`ListWriter::new`]; a table that goes on from another one leaves the description of its columns out.
+    pub(super) fn rows<T: Object>(
+        form: Form,
+        meta: &ListMeta,
+        now: Millis,
         mut out: Vec<u8>,
+        columns: bool,
     ) -> Result<Self, Status> {
         let (kind, suffix, api_version) = match form {
             Form::Object => (T::KIND, "List", T::API_VERSION),
@@ -39,7 +50,7 @@ impl ListWriter {
         serialize(&mut out, meta)?;
         if matches!(form, Form::Table(..)) {
             out.extend_from_slice(b",\"columnDefinitions\":");
-            serialize(&mut out, T::COLUMNS)?;
+            serialize(&mut out, &columns.then_some(T::COLUMNS))?;
             out.extend_from_slice(b",\"rows\":[");
         } else {
             out.extend_from_slice(b",\"items\":[");
@@ -82,6 +93,12 @@ impl ListWriter {
             }
         }
         Ok(())
+    }
+
+    /// Begins the only row of a table, up to its cells; the rest is the caller's.
+    pub(super) fn begin_row(mut self) -> Vec<u8> {
+        self.out.extend_from_slice(b"{\"cells\":");
+        self.out
     }
 
     /// Ends the list.

@@ -32,5 +32,6 @@ pub mod success;
 pub mod table;
 pub mod user;
 pub mod warning;
+pub mod watch_event;
 pub mod write_options;
 pub mod yaml;

@@ -1,0 +1,236 @@
+//! One worker's access to what all workers of the process know.
+
+use super::clock::Clock;
+use super::history::{Event, Head, History};
+use super::seed::{Seed, Seeds};
+use super::shared::{SharedData, change};
+use super::store::{Record, State, Store};
+use super::subject::{Kind, Subject};
+use super::view::{Facts, view};
+use super::wants::Wants;
+use super::bytes::{Packer, Unpacker};
+use crate::config::ControlPlane;
+use crate::kube::negotiation::Form;
+use crate::kube::watch_event::EventType;
+use crate::time::Millis;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// How long a worker is the one that reads Coder, unless it says again that it is, in milliseconds.
+const TURN: Millis = 4_000;
+/// Renewed when less than this is left.
+const RENEWED: Millis = 2_000;
+/// Events that are kept as they were written, for the many watchers that want the same.
+const WRITTEN: usize = 32;
+/// How often the present state is looked at again while it changes.
+const TRIES: u32 = 20;
+
+/// How an event is written: what must be equal for the bytes to be.
+#[derive(Clone, Copy, PartialEq)]
+struct Writing {
+    place: u64,
+    event_type: EventType,
+    form: Form,
+    /// Ages in tables.
+    second: Millis,
+    columns: bool,
+}
+
+/// See the module.
+pub struct Hub {
+    pub(super) planes: Vec<ControlPlane>,
+    shared: Rc<dyn SharedData>,
+    /// Versions.
+    pub clock: Clock,
+    /// What is to be read.
+    pub wants: Wants,
+    pub(super) history: History,
+    pub(super) store: Store,
+    seeds: Seeds,
+    turn: String,
+    /// Tells this worker from all others, also from the one whose VM this one's replaces.
+    worker: u64,
+    /// Tells this process from all others.
+    process: u64,
+    /// Streams of this worker.
+    watchers: Cell<usize>,
+    written: RefCell<VecDeque<(Writing, Rc<[u8]>)>>,
+    facts: RefCell<VecDeque<((u64, bool), Rc<Facts>)>>,
+}
+
+impl Hub {
+    /// What workers with the same Coders share lies below a prefix. `random` differs from worker to worker and from process to process.
+    pub fn new(shared: Rc<dyn SharedData>, planes: &[ControlPlane], prefix: &str, random: u64) -> Rc<Self> {
+        let key = |name: &str| [prefix, name].concat();
+        for name in ["newest", "head", "seeds", "turn"] {
+            if shared.get(&key(name)).is_none() {
+                shared.set(&key(name), &[], 0);
+            }
+        }
+        let mut process = random;
+        change(&*shared, &key("process"), &mut |old| match Unpacker(old).number() {
+            Some(known) => {
+                process = known;
+                None
+            }
+            None => {
+                process = random;
+                Some(Packer::default().number(random).0)
+            }
+        });
+        let wants = Wants::new(shared.clone(), prefix);
+        for plane in planes {
+            wants.prepare(&plane.namespace);
+        }
+        Rc::new(Self {
+            planes: planes.to_vec(),
+            clock: Clock::new(shared.clone(), prefix, process),
+            wants,
+            history: History::new(shared.clone(), prefix),
+            store: Store::new(shared.clone(), prefix),
+            seeds: Seeds::new(shared.clone(), prefix),
+            turn: key("turn"),
+            shared,
+            worker: random,
+            process,
+            watchers: Cell::default(),
+            written: RefCell::default(),
+            facts: RefCell::default(),
+        })
+    }
+
+    /// Tells this process from its replicas.
+    pub fn process(&self) -> String {
+        format!("{:016x}", self.process)
+    }
+
+    /// What is known of a subject.
+    pub fn state(&self, subject: &Subject) -> State {
+        self.store.state(subject)
+    }
+
+    /// Notes that a reading of a subject has failed.
+    pub fn failed(&self, subject: &Subject, now: Millis, message: &str) {
+        let state = State { failed_at: now, failure: message.to_owned(), ..self.store.state(subject) };
+        self.store.set_state(subject, &state);
+    }
+
+    /// Remembers a list that nobody watches yet.
+    pub fn remember(&self, seed: &Seed) {
+        self.seeds.put(seed);
+    }
+
+    pub(super) fn seed(&self, version: u64, subject: &Subject, selector: &str) -> Option<Vec<super::SeedEntry>> {
+        self.seeds.find(version, &subject.key(), selector)
+    }
+
+    /// Takes, or keeps, this worker's turn at reading Coder. `false` when it is another's.
+    pub fn take_turn(&self, now: Millis) -> bool {
+        let mut mine = false;
+        let done = change(&*self.shared, &self.turn, &mut |old| {
+            let mut old = Unpacker(old);
+            let (owner, until) = (old.number(), old.moment().unwrap_or_default());
+            let left = until.saturating_sub(now);
+            // A clock that was set back must not lengthen a turn.
+            let taken = (1..=TURN).contains(&left);
+            mine = !taken || owner == Some(self.worker);
+            (mine && (!taken || left < RENEWED)).then(|| {
+                let until = now.saturating_add(TURN).cast_unsigned();
+                Packer::default().number(self.worker).number(until).0
+            })
+        });
+        done && mine
+    }
+
+    /// Whether it is some worker's turn at this moment.
+    pub fn is_read(&self, now: Millis) -> bool {
+        let Some((bytes, _)) = self.shared.get(&self.turn) else { return false };
+        let mut bytes = Unpacker(&bytes);
+        let _ = bytes.number();
+        (1..=TURN).contains(&bytes.moment().unwrap_or_default().saturating_sub(now))
+    }
+
+    /// Streams of this worker that watch.
+    pub fn watchers(&self) -> usize {
+        self.watchers.get()
+    }
+
+    pub(super) fn count(&self, more: bool) {
+        let count = self.watchers.get();
+        self.watchers.set(if more { count.saturating_add(1) } else { count.saturating_sub(1) });
+    }
+
+    pub(super) fn plane(&self, subject: &str) -> Option<(&ControlPlane, Kind)> {
+        let subject = Subject::parse(subject)?;
+        let plane = self.planes.iter().find(|plane| plane.namespace == subject.namespace)?;
+        Some((plane, subject.kind))
+    }
+
+    /// The objects of these subjects, and where the history stood then. `None` when it went on all the while.
+    pub(super) fn present(&self, subjects: &[Subject]) -> Option<(Head, Vec<Record>)> {
+        for _ in 0..TRIES {
+            let head = self.history.head();
+            let mut records = Vec::new();
+            for subject in subjects {
+                let key = subject.key();
+                let found = self.store.state(subject).places.into_iter().filter_map(|place| self.store.record(place));
+                records.extend(found.filter(|record| record.subject == key && !record.deleted));
+            }
+            if self.history.head() == head {
+                records.sort_unstable_by(|a, b| (&a.subject, &a.name).cmp(&(&b.subject, &b.name)));
+                return Some((head, records));
+            }
+        }
+        None
+    }
+
+    /// What selectors can ask of an event's object, before or afterwards.
+    pub(super) fn facts(&self, place: u64, event: &Event, after: bool) -> Rc<Facts> {
+        let key = (place, after);
+        if let Some((_, facts)) = self.facts.borrow().iter().rev().find(|(of, _)| *of == key) {
+            return facts.clone();
+        }
+        let parts = if after { &event.after } else { &event.before };
+        let facts = self
+            .plane(&event.subject)
+            .and_then(|(plane, kind)| view(plane, kind, parts, |shown| Rc::new(shown.facts())))
+            .unwrap_or_default();
+        let mut all = self.facts.borrow_mut();
+        all.push_back((key, facts.clone()));
+        while all.len() > WRITTEN {
+            all.pop_front();
+        }
+        facts
+    }
+
+    /// An event as a line.
+    pub(super) fn line(
+        &self,
+        place: u64,
+        event: &Event,
+        event_type: EventType,
+        form: Form,
+        now: Millis,
+        columns: bool,
+    ) -> Option<Rc<[u8]>> {
+        let second = if matches!(form, Form::Table(..)) { now / 1000 } else { 0 };
+        let writing = Writing { place, event_type, form, second, columns };
+        if let Some((_, line)) = self.written.borrow().iter().rev().find(|(of, _)| *of == writing) {
+            return Some(line.clone());
+        }
+        let parts = if event_type == EventType::Deleted { &event.before } else { &event.after };
+        let (plane, kind) = self.plane(&event.subject)?;
+        let line = view(plane, kind, parts, |shown| {
+            let mut out = Vec::with_capacity(4096);
+            shown.append(&mut out, event_type, form, event.version, now, columns).ok()?;
+            Some(Rc::<[u8]>::from(out))
+        })??;
+        let mut all = self.written.borrow_mut();
+        all.push_back((writing, line.clone()));
+        while all.len() > WRITTEN {
+            all.pop_front();
+        }
+        Some(line)
+    }
+}

@@ -1,0 +1,34 @@
+//! What is known of Coder's objects over time, for those who watch them.
+//!
+//! One history for each Envoy process: every change of every object that is watched, in one row, with versions that only grow. It lives in data that
+//! all workers share ([`SharedData`]) and that outlives their VMs. One worker writes it ([`Writer`]), from readings that it makes one after
+//! the other; every worker reads it for the streams that it carries ([`Watcher`]).
+//!
+//! Knows no exchange and makes no calls: what was read of Coder is handed in, and what is to be read is noted down ([`Wants`]).
+
+mod bytes;
+mod clock;
+mod history;
+mod hub;
+mod seed;
+mod shared;
+mod store;
+mod subject;
+mod view;
+mod wants;
+mod watcher;
+mod writer;
+
+pub use clock::{Clock, moment};
+pub use hub::Hub;
+pub use seed::{Seed, SeedEntry};
+pub use shared::{Alone, SharedData};
+pub use store::State;
+pub use subject::{Kind, Subject};
+pub use view::{pack_template, pack_workspace, view};
+pub use wants::{Touched, Want, Wants};
+pub use watcher::{Start, Watcher, Wish};
+pub use writer::{Observed, Writer};
+
+#[cfg(test)]
+mod tests;

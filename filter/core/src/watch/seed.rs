@@ -1,0 +1,90 @@
+//! What lists have said while nobody watched: names, ids and hashes. With it a watch that begins where such a list ended can be told what has
+//! changed in between, though nobody was looking.
+
+use super::bytes::{Packer, Unpacker};
+use super::shared::{SharedData, change};
+use crate::convert::resource_version::HASH_MASK;
+use std::rc::Rc;
+
+/// How many lists are remembered.
+const LISTS: u64 = 16;
+/// Longest one that is remembered, in bytes.
+const BYTES: usize = 4 * 1024 * 1024;
+
+/// An object in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedEntry {
+    /// Coder's.
+    pub id: String,
+    /// Ours.
+    pub name: String,
+    /// Of its content.
+    pub hash: u64,
+}
+
+/// A list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seed {
+    /// Its version.
+    pub version: u64,
+    /// [`super::Subject::key`] of what it lists.
+    pub subject: String,
+    /// The selectors, as the client wrote them; empty for everything.
+    pub selector: String,
+    /// What it has said.
+    pub entries: Vec<SeedEntry>,
+}
+
+/// See the module.
+pub(super) struct Seeds {
+    shared: Rc<dyn SharedData>,
+    prefix: String,
+}
+
+impl Seeds {
+    pub(super) fn new(shared: Rc<dyn SharedData>, prefix: &str) -> Self {
+        Self { shared, prefix: prefix.to_owned() }
+    }
+
+    fn key(&self, number: u64) -> String {
+        format!("{}seed.{}", self.prefix, number % LISTS)
+    }
+
+    pub(super) fn put(&self, seed: &Seed) {
+        let mut packer =
+            Packer::default().number(seed.version).text(&seed.subject).text(&seed.selector);
+        for entry in &seed.entries {
+            packer = packer.text(&entry.id).text(&entry.name).number(entry.hash & HASH_MASK);
+        }
+        if packer.0.len() > BYTES {
+            return;
+        }
+        let mut number = 0;
+        change(&*self.shared, &[&self.prefix, "seeds"].concat(), &mut |old| {
+            number = Unpacker(old).number().unwrap_or_default();
+            Some(Packer::default().number(number.wrapping_add(1)).0)
+        });
+        self.shared.set(&self.key(number), &packer.0, 0);
+    }
+
+    /// The list of that version, by the same selectors or by none; sorted by id.
+    pub(super) fn find(&self, version: u64, subject: &str, selector: &str) -> Option<Vec<SeedEntry>> {
+        (0..LISTS).find_map(|number| {
+            let (bytes, _) = self.shared.get(&self.key(number))?;
+            let mut bytes = Unpacker(&bytes);
+            if bytes.number()? != version || bytes.text()? != subject {
+                return None;
+            }
+            let of = bytes.text()?;
+            if !of.is_empty() && of != selector {
+                return None;
+            }
+            let mut entries = Vec::new();
+            while let (Some(id), Some(name), Some(hash)) = (bytes.text(), bytes.text(), bytes.number()) {
+                entries.push(SeedEntry { id: id.to_owned(), name: name.to_owned(), hash });
+            }
+            entries.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+            Some(entries)
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! What workers want of the one that reads Coder: which subjects are watched, how fresh they must be, and which objects were just changed by us.
+
+use super::bytes::{Packer, Unpacker};
+use super::shared::{SharedData, change};
+use super::subject::{Kind, Subject};
+use crate::time::Millis;
+use std::rc::Rc;
+
+/// Objects that wait to be read again; beyond that everything is read.
+const TOUCHED: usize = 256;
+
+/// What is wanted of a subject.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Want {
+    /// When somebody last watched it.
+    pub watched_at: Millis,
+    /// Somebody waits for a complete reading that began no earlier.
+    pub fresh_from: Millis,
+}
+
+/// An object that has been changed, or may have been.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// Its kind.
+    pub kind: Kind,
+    /// Coder's id; empty for any of them.
+    pub id: String,
+}
+
+/// See the module.
+pub struct Wants {
+    shared: Rc<dyn SharedData>,
+    prefix: String,
+}
+
+impl Wants {
+    pub(super) fn new(shared: Rc<dyn SharedData>, prefix: &str) -> Self {
+        Self { shared, prefix: prefix.to_owned() }
+    }
+
+    fn want_key(&self, subject: &Subject) -> String {
+        [&self.prefix, "want.", &subject.key()].concat()
+    }
+
+    fn touched_key(&self, namespace: &str) -> String {
+        [&self.prefix, "touched.", namespace].concat()
+    }
+
+    pub(super) fn prepare(&self, namespace: &str) {
+        let subjects = Kind::ALL.map(|kind| self.want_key(&Subject { namespace: namespace.to_owned(), kind }));
+        for key in subjects.into_iter().chain([self.touched_key(namespace)]) {
+            if self.shared.get(&key).is_none() {
+                self.shared.set(&key, &[], 0);
+            }
+        }
+    }
+
+    /// Somebody watches a subject, and waits for a reading that begins no earlier than `fresh_from` (0: for none).
+    pub fn want(&self, subject: &Subject, now: Millis, fresh_from: Millis) {
+        change(&*self.shared, &self.want_key(subject), &mut |old| {
+            let old = unpack(old);
+            let new = Want {
+                watched_at: old.watched_at.max(now),
+                fresh_from: old.fresh_from.max(fresh_from),
+            };
+            // Moments close to each other are one.
+            let much = |new: Millis, old: Millis| new.saturating_sub(old) > 1_000;
+            (new.fresh_from != old.fresh_from || much(new.watched_at, old.watched_at)).then(|| {
+                let packer = Packer::default().number(new.watched_at.cast_unsigned());
+                packer.number(new.fresh_from.cast_unsigned()).0
+            })
+        });
+    }
+
+    /// What is wanted of a subject.
+    pub fn of(&self, subject: &Subject) -> Want {
+        self.shared.get(&self.want_key(subject)).map(|(bytes, _)| unpack(&bytes)).unwrap_or_default()
+    }
+
+    /// Notes down objects that are to be read again.
+    pub fn touch(&self, namespace: &str, touched: &[Touched]) {
+        change(&*self.shared, &self.touched_key(namespace), &mut |old| {
+            let mut all = unpack_touched(old);
+            for one in touched {
+                if all.iter().any(|other| other.kind == one.kind && (other.id.is_empty() || other.id == one.id)) {
+                    continue;
+                }
+                if all.len() < TOUCHED {
+                    all.push(one.clone());
+                } else {
+                    all = Kind::ALL.map(|kind| Touched { kind, id: String::new() }).to_vec();
+                }
+            }
+            let mut packer = Packer::default();
+            for one in &all {
+                packer = packer.text(one.kind.letter()).text(&one.id);
+            }
+            Some(packer.0)
+        });
+    }
+
+    /// Takes what was noted down.
+    pub fn take_touched(&self, namespace: &str) -> Vec<Touched> {
+        let mut all = Vec::new();
+        change(&*self.shared, &self.touched_key(namespace), &mut |old| {
+            all = unpack_touched(old);
+            (!all.is_empty()).then(Vec::new)
+        });
+        all
+    }
+}
+
+fn unpack(bytes: &[u8]) -> Want {
+    let mut bytes = Unpacker(bytes);
+    let mut moment = || bytes.moment().unwrap_or_default();
+    Want { watched_at: moment(), fresh_from: moment() }
+}
+
+fn unpack_touched(bytes: &[u8]) -> Vec<Touched> {
+    let mut bytes = Unpacker(bytes);
+    let mut all = Vec::new();
+    while let (Some(letter), Some(id)) = (bytes.text(), bytes.text()) {
+        if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.letter() == letter) {
+            all.push(Touched { kind, id: id.to_owned() });
+        }
+    }
+    all
+}

@@ -1,0 +1,331 @@
+//! One watch: where it stands in the history, what it wants, and what it is to be told next.
+//!
+//! It holds no events. Whenever its stream can be written to, it is asked for everything that has happened since; a watcher that cannot keep up
+//! falls off the end of the history, and is told so.
+
+use super::history::{Change, Event};
+use super::hub::Hub;
+use super::seed::SeedEntry;
+use super::store::Record;
+use super::subject::{Kind, Subject};
+use super::view::view;
+use crate::api::v1alpha1::{CoderTemplate, CoderWorkspace};
+use crate::convert::resource_version::{HASH_MASK, resource_version};
+use crate::kube::negotiation::Form;
+use crate::kube::selectors::{FieldSelector, LabelSelector};
+use crate::kube::status::Status;
+use crate::kube::watch_event::{Bare, EventType, append_bookmark, append_deleted, append_error};
+use crate::time::Millis;
+use std::rc::Rc;
+
+/// What a watch is of.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The kind.
+    pub kind: Kind,
+    /// That kind of these Coders; none where no Coder stands behind the namespace.
+    pub subjects: Vec<Subject>,
+    /// By labels.
+    pub labels: LabelSelector,
+    /// By fields.
+    pub fields: FieldSelector,
+    /// How events are written.
+    pub form: Form,
+    /// Whether the client understands bookmarks.
+    pub bookmarks: bool,
+}
+
+/// Where a watch begins.
+#[derive(Clone, Debug)]
+pub enum Start {
+    /// At that place of the history, after that version.
+    At(u64, u64),
+    /// With all that is there; a bookmark tells when that is over, if one is wanted.
+    Present(bool),
+    /// After a list that was made while nobody watched.
+    List(u64, Vec<(Subject, Vec<SeedEntry>)>),
+    /// After a version of another replica: what was seen since that moment is told once more, each object as it now is.
+    Seen(Millis, u64),
+}
+
+/// See the module.
+pub struct Watcher {
+    hub: Rc<Hub>,
+    wish: Wish,
+    start: Option<Start>,
+    /// Place of the next event.
+    place: u64,
+    /// Version of the last that was told.
+    version: u64,
+    /// Version of the last event of anything up to that place.
+    passed: u64,
+    /// A table has described its columns.
+    columns_told: bool,
+    over: bool,
+}
+
+impl Watcher {
+    /// A watch that has been told nothing yet.
+    pub fn new(hub: Rc<Hub>, wish: Wish, start: Start) -> Self {
+        hub.count(true);
+        Self { hub, wish, start: Some(start), place: 0, version: 0, passed: 0, columns_told: false, over: false }
+    }
+
+    /// What it is of.
+    pub fn wish(&self) -> &Wish {
+        &self.wish
+    }
+
+    /// Whether it has been told that it is over; nothing follows.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Everything that has happened since; `bookmark` if it is time for one.
+    pub fn pull(&mut self, now: Millis, bookmark: bool) -> Vec<u8> {
+        let mut out = Vec::new();
+        if self.over {
+            return out;
+        }
+        let told = match self.start.take() {
+            Some(start) => self.begin(&mut out, start, now),
+            None => Ok(()),
+        };
+        let told = told.and_then(|()| self.go_on(&mut out, now));
+        let told = match told {
+            Ok(()) if bookmark && self.wish.bookmarks => self.bookmark(&mut out, now, false),
+            other => other,
+        };
+        if let Err(status) = told {
+            append_error(&mut out, &status);
+            self.over = true;
+        }
+        out
+    }
+
+    fn begin(&mut self, out: &mut Vec<u8>, start: Start, now: Millis) -> Result<(), Status> {
+        match start {
+            Start::At(place, version) => {
+                (self.place, self.version) = (place, version);
+                Ok(())
+            }
+            Start::Present(end) => {
+                let (head, records) = self.hub.present(&self.wish.subjects).ok_or_else(too_old)?;
+                for record in &records {
+                    if self.selects(record) {
+                        self.tell(out, record, EventType::Added, record.version, now);
+                    }
+                    self.version = self.version.max(record.version);
+                }
+                (self.place, self.passed) = (head.next, head.version);
+                if end { self.bookmark(out, now, true) } else { Ok(()) }
+            }
+            Start::List(version, lists) => self.after_list(out, version, &lists, now),
+            Start::Seen(moment, version) => {
+                self.version = version;
+                self.seen_since(out, moment, now)
+            }
+        }
+    }
+
+    /// The events of the history that have come since.
+    fn go_on(&mut self, out: &mut Vec<u8>, now: Millis) -> Result<(), Status> {
+        let head = self.hub.history.head();
+        if self.place < head.oldest {
+            return Err(too_old());
+        }
+        while self.place < head.next {
+            let place = self.place;
+            let event = self.hub.history.event(place).ok_or_else(too_old)?;
+            self.place = place.saturating_add(1);
+            if !event.is_of(&self.wish.subjects) {
+                continue;
+            }
+            let before = !event.before.is_empty() && self.matches(place, &event, false);
+            let after = !event.after.is_empty() && self.matches(place, &event, true);
+            let event_type = match (before, after) {
+                (false, true) => EventType::Added,
+                (true, true) => EventType::Modified,
+                (true, false) => EventType::Deleted,
+                (false, false) => continue,
+            };
+            self.tell_event(out, place, &event, event_type, now);
+        }
+        self.passed = head.version;
+        Ok(())
+    }
+
+    fn matches(&self, place: u64, event: &Event, after: bool) -> bool {
+        if self.wish.labels.is_empty() && self.wish.fields.is_empty() {
+            return true;
+        }
+        self.hub.facts(place, event, after).matches(&self.wish.labels, &self.wish.fields)
+    }
+
+    fn tell_event(
+        &mut self,
+        out: &mut Vec<u8>,
+        place: u64,
+        event: &Event,
+        event_type: EventType,
+        now: Millis,
+    ) {
+        if let Some(line) = self.hub.line(place, event, event_type, self.wish.form, now, !self.columns_told) {
+            out.extend_from_slice(&line);
+            self.columns_told = true;
+            self.version = self.version.max(event.version);
+        }
+    }
+
+    /// What has changed since a list that was made while nobody watched, which is told by comparing.
+    fn after_list(
+        &mut self,
+        out: &mut Vec<u8>,
+        version: u64,
+        lists: &[(Subject, Vec<SeedEntry>)],
+        now: Millis,
+    ) -> Result<(), Status> {
+        self.version = version;
+        let (head, mut records) = self.hub.present(&self.wish.subjects).ok_or_else(too_old)?;
+        for (subject, entries) in lists {
+            let key = subject.key();
+            // All changes so far are below this.
+            let read = self.hub.state(subject).read_version.max(version);
+            let of_it = records.iter_mut().filter(|record| record.subject == key);
+            let mut there: Vec<(&str, &str)> = Vec::new();
+            for record in of_it {
+                if record.version <= version {
+                    record.version = resource_version(super::moment(read), record.hash);
+                }
+                there.push((&record.id, &record.name));
+            }
+            there.sort_unstable();
+            for entry in entries {
+                if there.binary_search(&(&entry.id, &entry.name)).is_err() {
+                    let (namespace, name, uid) = (&subject.namespace, &entry.name, &entry.id);
+                    let bare = Bare { namespace, name, uid, resource_version: read, ..Bare::default() };
+                    let (form, columns) = (self.wish.form, !self.columns_told);
+                    match self.wish.kind {
+                        Kind::Workspaces => append_deleted::<CoderWorkspace<'_>>(out, form, bare, columns)?,
+                        Kind::Templates => append_deleted::<CoderTemplate<'_>>(out, form, bare, columns)?,
+                    }
+                    self.columns_told = true;
+                }
+            }
+        }
+        records.sort_unstable_by_key(|record| record.version);
+        for record in &records {
+            let entries = lists.iter().find(|(subject, _)| subject.key() == record.subject);
+            let known = entries.and_then(|(_, entries)| {
+                // They are sorted by id.
+                let at = entries.binary_search_by(|entry| entry.id.cmp(&record.id)).ok()?;
+                entries.get(at).filter(|entry| entry.name == record.name)
+            });
+            let same = known.is_some_and(|known| known.hash == record.hash & HASH_MASK);
+            let event_type = match (known, self.selects(record)) {
+                _ if same => continue,
+                (Some(_), true) => EventType::Modified,
+                (None, true) => EventType::Added,
+                (Some(_), false) => EventType::Deleted,
+                (None, false) => continue,
+            };
+            self.tell(out, record, event_type, record.version, now);
+            self.version = self.version.max(record.version);
+        }
+        self.place = head.next;
+        Ok(())
+    }
+
+    /// What was seen since a moment, each object once and as it now is.
+    fn seen_since(&mut self, out: &mut Vec<u8>, moment: Millis, now: Millis) -> Result<(), Status> {
+        let head = self.hub.history.head();
+        let first = self.hub.history.first_seen(moment);
+        // Of each object: its last event, and whether it was selected at any time.
+        let mut last: Vec<(u64, Rc<Event>, bool)> = Vec::new();
+        for place in first..head.next {
+            let event = self.hub.history.event(place).ok_or_else(too_old)?;
+            if !event.is_of(&self.wish.subjects) {
+                continue;
+            }
+            let before = !event.before.is_empty() && self.matches(place, &event, false);
+            let earlier = last.iter().position(|(_, other, _)| other.id == event.id);
+            let earlier = earlier.map(|at| last.remove(at));
+            // A rename is a deletion and an addition.
+            match earlier {
+                Some(earlier) if earlier.1.change == Change::Deleted => {
+                    last.push(earlier);
+                    last.push((place, event, before));
+                }
+                earlier => {
+                    let selected = before || earlier.is_some_and(|(_, _, selected)| selected);
+                    last.push((place, event, selected));
+                }
+            }
+        }
+        for (place, event, selected) in last {
+            let after = !event.after.is_empty() && self.matches(place, &event, true);
+            let event_type = match (selected, after) {
+                (_, true) if event.change == Change::Added => EventType::Added,
+                (_, true) => EventType::Modified,
+                (true, false) => EventType::Deleted,
+                (false, false) => continue,
+            };
+            self.tell_event(out, place, &event, event_type, now);
+        }
+        self.place = head.next;
+        Ok(())
+    }
+
+    fn selects(&self, record: &Record) -> bool {
+        if self.wish.labels.is_empty() && self.wish.fields.is_empty() {
+            return true;
+        }
+        let plane = self.hub.plane(&record.subject);
+        let selected = plane.and_then(|(plane, kind)| {
+            view(plane, kind, &record.parts, |shown| shown.matches(&self.wish.labels, &self.wish.fields))
+        });
+        selected.unwrap_or(false)
+    }
+
+    fn tell(&mut self, out: &mut Vec<u8>, record: &Record, event_type: EventType, version: u64, now: Millis) {
+        let Some((plane, kind)) = self.hub.plane(&record.subject) else { return };
+        let (form, columns) = (self.wish.form, !self.columns_told);
+        let length = out.len();
+        let told = view(plane, kind, &record.parts, |shown| {
+            shown.append(out, event_type, form, version, now, columns)
+        });
+        match told {
+            Some(Ok(())) => self.columns_told = true,
+            _ => out.truncate(length),
+        }
+    }
+
+    /// Says up to which version everything has been told.
+    fn bookmark(&mut self, out: &mut Vec<u8>, now: Millis, end: bool) -> Result<(), Status> {
+        let read = self.wish.subjects.iter().map(|subject| self.hub.state(subject).read_version);
+        let version = match read.min() {
+            // A reading that has ended since has numbered its changes above the moment of its beginning.
+            Some(read) => read.max(self.passed).max(self.version),
+            None => self.hub.clock.list_version(now),
+        };
+        let bare = Bare { resource_version: version, initial_events_end: end, ..Bare::default() };
+        let (form, columns) = (self.wish.form, !self.columns_told);
+        match self.wish.kind {
+            Kind::Workspaces => append_bookmark::<CoderWorkspace<'_>>(out, form, bare, columns)?,
+            Kind::Templates => append_bookmark::<CoderTemplate<'_>>(out, form, bare, columns)?,
+        }
+        self.columns_told = true;
+        self.version = version;
+        Ok(())
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.hub.count(false);
+    }
+}
+
+fn too_old() -> Status {
+    Status::expired("too old resource version: what has changed since then is not known any more")
+}

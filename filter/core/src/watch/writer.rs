@@ -1,0 +1,285 @@
+//! Compares what was read of Coder with what is known, and writes the difference into the history. There is one at a time in a process.
+//!
+//! Readings come one after the other, so a later one is newer: no object goes back to an earlier state. What is written is there for everybody before the
+//! history says so; a writer that dies in between leaves nothing that its successor would not find and say again.
+
+use super::history::{Change, Event, Head};
+use super::hub::Hub;
+use super::store::{Record, State};
+use super::subject::Subject;
+use crate::convert::resource_version::resource_version;
+use crate::time::Millis;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// After that long without a reading, in milliseconds, what is known of a subject is too old to be gone on from.
+const FORGOTTEN: Millis = 300_000;
+
+/// An object as it was just read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// Coder's.
+    pub id: String,
+    /// Ours.
+    pub name: String,
+    /// Hash of what lists show of it.
+    pub hash: u64,
+    /// The newest moment that Coder stamped on it.
+    pub newest: Millis,
+    /// See [`super::pack_workspace`].
+    pub parts: Vec<u8>,
+}
+
+/// An object that is known.
+#[derive(Clone, Debug)]
+struct Known {
+    place: u64,
+    name: String,
+    /// 0 where the history may lack what is known of it.
+    hash: u64,
+}
+
+/// The objects of a subject.
+struct Table {
+    subject: Subject,
+    objects: BTreeMap<String, Known>,
+}
+
+/// See the module.
+pub struct Writer {
+    hub: Rc<Hub>,
+    head: Head,
+    tables: Vec<Table>,
+    /// Places that are free.
+    free: Vec<u64>,
+    /// The first place that was never used.
+    unused: u64,
+}
+
+impl Writer {
+    /// Takes up what the one before has left.
+    pub fn new(hub: Rc<Hub>, subjects: &[Subject]) -> Self {
+        let head = hub.history.head();
+        let mut writer = Self { hub, head, tables: Vec::new(), free: Vec::new(), unused: 0 };
+        let mut used = Vec::new();
+        for subject in subjects {
+            let mut objects = BTreeMap::new();
+            let mut state = writer.hub.store.state(subject);
+            let places = std::mem::take(&mut state.places);
+            for place in places {
+                let Some(record) = writer.hub.store.record(place) else { continue };
+                if record.subject != subject.key() || (record.deleted && record.version <= head.version) {
+                    continue;
+                }
+                let told = record.version <= head.version.max(state.since) && !record.deleted;
+                let hash = if told { record.hash } else { 0 };
+                objects.insert(record.id, Known { place, name: record.name, hash });
+                state.places.push(place);
+                used.push(place);
+            }
+            writer.hub.store.set_state(subject, &state);
+            writer.tables.push(Table { subject: subject.clone(), objects });
+        }
+        used.sort_unstable();
+        for place in used {
+            while writer.unused < place {
+                writer.free.push(writer.unused);
+                writer.unused = writer.unused.saturating_add(1);
+            }
+            writer.unused = place.saturating_add(1);
+        }
+        writer
+    }
+
+    fn table(&self, subject: &Subject) -> Option<&Table> {
+        self.tables.iter().find(|table| table.subject == *subject)
+    }
+
+    fn place(&mut self) -> u64 {
+        self.free.pop().unwrap_or_else(|| {
+            let place = self.unused;
+            self.unused = place.saturating_add(1);
+            place
+        })
+    }
+
+    /// Ids of known objects that a complete reading lacks. Whether they are gone is to be asked.
+    pub fn missing(&self, subject: &Subject, observed: &[Observed]) -> Vec<String> {
+        let Some(table) = self.table(subject) else { return Vec::new() };
+        let mut ids: Vec<&str> = observed.iter().map(|object| object.id.as_str()).collect();
+        ids.sort_unstable();
+        let lacks = table.objects.keys().filter(|id| ids.binary_search(&id.as_str()).is_err());
+        lacks.cloned().collect()
+    }
+
+    /// Whether an object is known.
+    pub fn knows(&self, subject: &Subject, id: &str) -> bool {
+        self.table(subject).is_some_and(|table| table.objects.contains_key(id))
+    }
+
+    /// Takes in objects as they were read, and ids of those that are gone. Returns how many changes that made; `None` when another writer has taken
+    /// over.
+    pub fn take_in(
+        &mut self,
+        subject: &Subject,
+        observed: Vec<Observed>,
+        gone: &[String],
+        now: Millis,
+    ) -> Option<usize> {
+        let key = subject.key();
+        let Some(table) = self.table(subject) else { return Some(0) };
+        let mut changes: Vec<(Option<Millis>, Event, Option<Observed>)> = Vec::new();
+        let event = |change, id: &str, before, after| Event {
+            version: 0,
+            seen_at: now,
+            subject: key.clone(),
+            change,
+            id: id.to_owned(),
+            before,
+            after,
+        };
+        let parts = |known: &Known| self.hub.store.record(known.place).map(|record| record.parts).unwrap_or_default();
+        for id in gone {
+            if let Some(known) = table.objects.get(id) {
+                changes.push((None, event(Change::Deleted, id, parts(known), Vec::new()), None));
+            }
+        }
+        for object in observed {
+            let (change, before) = match table.objects.get(&object.id) {
+                Some(known) if known.name != object.name => {
+                    changes.push((None, event(Change::Deleted, &object.id, parts(known), Vec::new()), None));
+                    (Change::Added, Vec::new())
+                }
+                Some(known) if known.hash == object.hash => continue,
+                Some(known) => (Change::Modified, parts(known)),
+                None => (Change::Added, Vec::new()),
+            };
+            let stamp = Some(object.newest);
+            changes.push((stamp, event(change, &object.id, before, object.parts.clone()), Some(object)));
+        }
+        if changes.is_empty() {
+            return Some(0);
+        }
+        // Deletions come first: another object may have taken the name. The rest as Coder has stamped it, so that its moments can be versions.
+        changes.sort_by_key(|(stamp, ..)| *stamp);
+        self.write(subject, changes, now)
+    }
+
+    fn write(
+        &mut self,
+        subject: &Subject,
+        changes: Vec<(Option<Millis>, Event, Option<Observed>)>,
+        now: Millis,
+    ) -> Option<usize> {
+        let stamps: Vec<_> = changes
+            .iter()
+            .map(|(stamp, _, object)| (*stamp, object.as_ref().map_or(0, |object| object.hash)))
+            .collect();
+        let versions = self.hub.clock.versions(now, &stamps);
+        let key = subject.key();
+        let mut state = self.hub.store.state(subject);
+        let mut events = Vec::with_capacity(changes.len());
+        let mut cleared = Vec::new();
+        for ((_, mut event, object), version) in changes.into_iter().zip(versions) {
+            event.version = version;
+            let known = self.table(subject).and_then(|table| table.objects.get(&event.id)).cloned();
+            let mut record = Record {
+                subject: key.clone(),
+                id: event.id.clone(),
+                version,
+                ..Record::default()
+            };
+            match object {
+                Some(object) => {
+                    let place = match known {
+                        Some(known) => known.place,
+                        None => {
+                            let place = self.place();
+                            state.places.push(place);
+                            place
+                        }
+                    };
+                    let known = Known { place, name: object.name.clone(), hash: object.hash };
+                    (record.name, record.hash, record.parts) = (object.name, object.hash, object.parts);
+                    self.hub.store.set_record(place, &record);
+                    self.set(subject, event.id.clone(), Some(known));
+                }
+                None => {
+                    if let Some(known) = known {
+                        (record.name, record.deleted) = (known.name, true);
+                        record.parts.clone_from(&event.before);
+                        self.hub.store.set_record(known.place, &record);
+                        cleared.push(known.place);
+                    }
+                    self.set(subject, event.id.clone(), None);
+                }
+            }
+            events.push(event);
+        }
+        self.hub.store.set_state(subject, &state);
+        if !self.hub.history.append(&mut self.head, &events) {
+            return None;
+        }
+        state.places.retain(|place| !cleared.contains(place));
+        self.hub.store.set_state(subject, &state);
+        for place in cleared {
+            self.hub.store.clear(place);
+            self.free.push(place);
+        }
+        Some(events.len())
+    }
+
+    fn set(&mut self, subject: &Subject, id: String, known: Option<Known>) {
+        if let Some(table) = self.tables.iter_mut().find(|table| table.subject == *subject) {
+            match known {
+                Some(known) => table.objects.insert(id, known),
+                None => table.objects.remove(&id),
+            };
+        }
+    }
+
+    /// Whether a complete reading that begins now goes on from what is known; else it is a new beginning, and no change is told.
+    pub fn goes_on(&self, subject: &Subject, now: Millis) -> bool {
+        let state = self.hub.store.state(subject);
+        state.since != 0 && now.saturating_sub(state.read_at) < FORGOTTEN
+    }
+
+    /// Takes in a complete reading as a new beginning. `version` was given out when it began.
+    pub fn begin(&mut self, subject: &Subject, observed: Vec<Observed>, version: u64) {
+        let mut state = self.hub.store.state(subject);
+        for place in std::mem::take(&mut state.places) {
+            self.hub.store.clear(place);
+            self.free.push(place);
+        }
+        if let Some(table) = self.tables.iter_mut().find(|table| table.subject == *subject) {
+            table.objects.clear();
+        }
+        // Not above the version of the whole.
+        let newest = super::moment(version).saturating_sub(1);
+        for object in observed {
+            let place = self.place();
+            state.places.push(place);
+            let record = Record {
+                subject: subject.key(),
+                id: object.id.clone(),
+                name: object.name.clone(),
+                version: resource_version(object.newest.min(newest), object.hash),
+                hash: object.hash,
+                deleted: false,
+                parts: object.parts,
+            };
+            self.hub.store.set_record(place, &record);
+            let known = Known { place, name: object.name, hash: object.hash };
+            self.set(subject, object.id, Some(known));
+        }
+        state.since = version;
+        self.hub.store.set_state(subject, &state);
+    }
+
+    /// A complete reading has been taken in: it began at that moment, and that version was given out then.
+    pub fn read(&self, subject: &Subject, began: Millis, version: u64) {
+        let state = self.hub.store.state(subject);
+        let state = State { read_at: began, read_version: version, failure: String::new(), failed_at: 0, ..state };
+        self.hub.store.set_state(subject, &state);
+    }
+}
