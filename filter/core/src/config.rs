@@ -103,6 +103,8 @@ pub struct Limits {
     pub decision_cache_seconds: u32,
     /// Requests in work at once on one worker; the next is answered 429. 1 to 100000.
     pub concurrent_requests: u32,
+    /// Watches open at once on one worker; the next is answered 429. 1 to 1000000.
+    pub watches: u32,
     /// Workspaces asked of Coder in one call when a list is read. 1 to 5000.
     pub list_page_size: u32,
     /// Longest body of a request that is not a template's, in bytes. 1024 to 33554432.
@@ -120,7 +122,7 @@ object!(
     {}
     {
         request_timeout_seconds as "requestTimeoutSeconds", decision_cache_seconds as "decisionCacheSeconds",
-        concurrent_requests as "concurrentRequests", list_page_size as "listPageSize", body_bytes as "bodyBytes",
+        concurrent_requests as "concurrentRequests", watches, list_page_size as "listPageSize", body_bytes as "bodyBytes",
         template_body_bytes as "templateBodyBytes", held_body_bytes as "heldBodyBytes",
         template_archive_bytes as "templateArchiveBytes"
     }
@@ -133,6 +135,7 @@ impl Default for Limits {
             request_timeout_seconds: 30,
             decision_cache_seconds: 10,
             concurrent_requests: 1000,
+            watches: 20_000,
             list_page_size: 2000,
             body_bytes: 3 * 1024 * 1024,
             template_body_bytes: 32 * 1024 * 1024,
@@ -256,6 +259,7 @@ impl Config {
         range("limits.requestTimeoutSeconds", limits.request_timeout_seconds, 1, 55)?;
         range("limits.decisionCacheSeconds", limits.decision_cache_seconds, 0, 60)?;
         range("limits.concurrentRequests", limits.concurrent_requests, 1, 100_000)?;
+        range("limits.watches", limits.watches, 1, 1_000_000)?;
         range("limits.listPageSize", limits.list_page_size, 1, 5000)?;
         let front_proxy = self.kubernetes.front_proxy_cluster.iter();
         let clusters = self.control_planes.iter().map(|plane| &plane.cluster).chain(front_proxy);

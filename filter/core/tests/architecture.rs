@@ -24,6 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("coder", &["json", "names", "time"]),
     ("api", &["json", "kube::meta", "kube::status", "time"]),
     ("convert", &["api", "coder", "json", "kube", "names", "time"]),
+    ("watch", &["api", "coder", "config", "convert", "json", "kube", "names", "time"]),
     ("exchange", &["*"]),
 ];
 

@@ -42,7 +42,7 @@ pub fn run(
     let mut step = exchange.advance();
     for _ in 0..CALLS_MAX {
         match step {
-            Step::Reply(reply) => return Some(reply),
+            Step::Reply(reply) | Step::Carry(_, reply) => return Some(reply),
             Step::Call(calls) => waiting.extend(calls),
             Step::Wait => {}
         }

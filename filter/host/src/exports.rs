@@ -81,6 +81,21 @@ pub(crate) extern "C" fn proxy_on_request_trailers(context: u32, _trailers: u32)
     if vm::with(|vm| vm.body(context, 0, true)) == Some(true) { CONTINUE } else { PAUSE }
 }
 
+/// The headers of an answer from a route's cluster, or of Envoy's own. Only those that carry a watch matter. Where the answer is our own, the state is
+/// in use, and nothing is to be done.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_response_headers(context: u32, _headers: u32, _end_of_stream: u32) -> u32 {
+    vm::with(|vm| vm.response(context));
+    CONTINUE
+}
+
+/// A part of such an answer.
+#[unsafe(no_mangle)]
+pub(crate) extern "C" fn proxy_on_response_body(context: u32, size: usize, end_of_stream: u32) -> u32 {
+    vm::with(|vm| vm.response_body(context, size, end_of_stream != 0));
+    CONTINUE
+}
+
 /// A callout has been answered, or has failed: then `headers` is 0.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn proxy_on_http_call_response(

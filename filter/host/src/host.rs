@@ -4,6 +4,7 @@
 //! UTF-8), and a panic kills the VM of everybody on that worker; so the imports are bound here, once, and no status is fatal.
 //! Refuses to decide anything: no Kubernetes, no Coder, no state. ABI: proxy-wasm 0.2.1.
 
+use coder_kube_core::watch::SharedData;
 use std::ptr::null_mut;
 
 /// What the host answered instead of `Ok`, as in the ABI's `proxy_status_t`.
@@ -23,6 +24,7 @@ pub(crate) type Pairs = Vec<(String, Vec<u8>)>;
 #[repr(u32)]
 pub(crate) enum HeaderMap {
     Request = 0,
+    Response = 2,
     CalloutAnswer = 6,
 }
 
@@ -31,6 +33,7 @@ pub(crate) enum HeaderMap {
 #[repr(u32)]
 pub(crate) enum Buffer {
     RequestBody = 0,
+    ResponseBody = 1,
     CalloutAnswer = 4,
     PluginConfiguration = 7,
 }
@@ -84,6 +87,16 @@ unsafe extern "C" {
         data: *mut *mut u8,
         size: *mut usize,
     ) -> u32;
+    fn proxy_set_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        size: usize,
+        data: *const u8,
+        data_size: usize,
+    ) -> u32;
+    fn proxy_set_header_map_pairs(map: u32, data: *const u8, size: usize) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_close_stream(stream: u32) -> u32;
     fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
     fn proxy_send_local_response(
@@ -137,12 +150,17 @@ pub(crate) fn log(level: Level, message: &str) {
     let _ = unsafe { proxy_log(level as u32, message.as_ptr(), message.len()) };
 }
 
-/// Milliseconds since the Unix epoch; 0 where the host has no clock.
-pub(crate) fn now() -> i64 {
+/// Nanoseconds since the Unix epoch; 0 where the host has no clock.
+pub(crate) fn nanoseconds() -> u64 {
     let mut nanoseconds = 0u64;
     // SAFETY: the host writes one u64.
     let status = unsafe { proxy_get_current_time_nanoseconds(&raw mut nanoseconds) };
-    if status == 0 { i64::try_from(nanoseconds / 1_000_000).unwrap_or(0) } else { 0 }
+    if status == 0 { nanoseconds } else { 0 }
+}
+
+/// Milliseconds since the Unix epoch; 0 where the host has no clock.
+pub(crate) fn now() -> i64 {
+    i64::try_from(nanoseconds() / 1_000_000).unwrap_or(0)
 }
 
 /// Asks for `proxy_on_tick` every `period` milliseconds; 0 stops it.
@@ -151,42 +169,52 @@ pub(crate) fn set_tick_period(period: u32) -> HostResult<()> {
     check(unsafe { proxy_set_tick_period_milliseconds(period) })
 }
 
+/// What all workers share, and what outlives their VMs.
+pub(crate) struct Shared;
+
+impl SharedData for Shared {
+    fn get(&self, key: &str) -> Option<(Vec<u8>, u32)> {
+        let (mut data, mut size, mut cas) = (null_mut(), 0usize, 0u32);
+        // SAFETY: pointer and length of a live string; the host writes a pointer to a block from `proxy_on_memory_allocate`, its size and a number.
+        let status = unsafe {
+            proxy_get_shared_data(key.as_ptr(), key.len(), &raw mut data, &raw mut size, &raw mut cas)
+        };
+        (status == 0).then(|| (take(data, size), cas))
+    }
+
+    fn set(&self, key: &str, value: &[u8], number: u32) -> bool {
+        // SAFETY: pointers and lengths of live blocks; the host only reads.
+        let status =
+            unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), number) };
+        if status != 0 && status != CAS_MISMATCH {
+            log(Level::Error, &format!("shared data cannot be written: host status {status}"));
+        }
+        status == 0
+    }
+}
+
 /// Whether a key has been set in the data that all workers share. It outlives their VMs.
 pub(crate) fn has_shared(key: &str) -> bool {
-    let (mut data, mut size, mut cas) = (null_mut(), 0usize, 0u32);
-    // SAFETY: pointer and length of a live string; the host writes a pointer to a block from `proxy_on_memory_allocate`, its size and a number.
-    let status =
-        unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), &raw mut data, &raw mut size, &raw mut cas) };
-    drop(take(data, size));
-    status == 0
+    Shared.get(key).is_some()
 }
 
 /// Sets a key in the data that all workers share.
-pub(crate) fn set_shared(key: &str) -> HostResult<()> {
-    // SAFETY: pointers and lengths of live blocks; the host only reads. 0 sets it whatever it was.
-    check(unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), b"1".as_ptr(), 1, 0) })
+pub(crate) fn set_shared(key: &str) -> bool {
+    Shared.set(key, b"1", 0)
 }
 
 /// Takes a turn at something that one worker does at a time: whether the last turn was at least `interval` milliseconds ago (or never), and no
 /// other worker takes it at this very moment. Two may both have the first.
-pub(crate) fn take_turn(key: &str, now: i64, interval: i64) -> HostResult<bool> {
-    let (mut data, mut size, mut cas) = (null_mut(), 0usize, 0u32);
-    // SAFETY: as in `has_shared`.
-    let status =
-        unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), &raw mut data, &raw mut size, &raw mut cas) };
-    let known = take(data, size);
-    if status == 0
-        && let Ok(last) = known.try_into().map(i64::from_le_bytes)
+pub(crate) fn take_turn(key: &str, now: i64, interval: i64) -> bool {
+    let known = Shared.get(key);
+    if let Some((last, _)) = &known
+        && let Ok(last) = last.as_slice().try_into().map(i64::from_le_bytes)
         // A clock that was set back must not stop it for ever.
         && (0..interval).contains(&now.saturating_sub(last))
     {
-        return Ok(false);
+        return false;
     }
-    let cas = if status == 0 { cas } else { 0 };
-    let value = now.to_le_bytes();
-    // SAFETY: pointers and lengths of live blocks; the host only reads.
-    let status = unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) };
-    if status == CAS_MISMATCH { Ok(false) } else { check(status).map(|()| true) }
+    Shared.set(key, &now.to_le_bytes(), known.map_or(0, |(_, cas)| cas))
 }
 
 /// Makes the calls that follow act on another context. Fails when that context has gone (the client left).
@@ -217,6 +245,12 @@ pub(crate) fn headers(map: HeaderMap) -> HostResult<Pairs> {
     Ok(crate::pairs::decode(&take(data, size)))
 }
 
+/// The first header of that name, where it is text.
+pub(crate) fn header(map: HeaderMap, name: &str) -> Option<String> {
+    let (_, value) = headers(map).ok()?.into_iter().find(|(header, _)| header == name)?;
+    String::from_utf8(value).ok()
+}
+
 /// Adds a header beside those of the same name.
 pub(crate) fn add_header(map: HeaderMap, name: &str, value: &str) -> HostResult<()> {
     // SAFETY: pointers and lengths of live strings; the host only reads.
@@ -229,6 +263,31 @@ pub(crate) fn add_header(map: HeaderMap, name: &str, value: &str) -> HostResult<
 pub(crate) fn remove_header(map: HeaderMap, name: &str) -> HostResult<()> {
     // SAFETY: pointer and length of a live string; the host only reads.
     check(unsafe { proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
+}
+
+/// Puts other headers in place of all that are there.
+pub(crate) fn set_headers(map: HeaderMap, headers: &[(&str, &str)]) -> HostResult<()> {
+    let headers = crate::pairs::encode(headers);
+    // SAFETY: pointer and length of a live block; the host only reads.
+    check(unsafe { proxy_set_header_map_pairs(map as u32, headers.as_ptr(), headers.len()) })
+}
+
+/// Lets a request that was held go on to its route's cluster.
+pub(crate) fn continue_request() -> HostResult<()> {
+    // SAFETY: no pointers. 0 is the ABI's request.
+    check(unsafe { proxy_continue_stream(0) })
+}
+
+/// Ends the stream of the effective context; the client sees a reset.
+pub(crate) fn reset_stream() -> HostResult<()> {
+    // SAFETY: no pointers. 0 is the ABI's request.
+    check(unsafe { proxy_close_stream(0) })
+}
+
+/// Puts other bytes in place of the first `size` of a buffer.
+pub(crate) fn set_buffer(buffer: Buffer, size: usize, bytes: &[u8]) -> HostResult<()> {
+    // SAFETY: pointer and length of a live block; the host only reads.
+    check(unsafe { proxy_set_buffer_bytes(buffer as u32, 0, size, bytes.as_ptr(), bytes.len()) })
 }
 
 /// The whole of a buffer, `size` bytes as the host announced it.

@@ -22,6 +22,10 @@ absent! {
     proxy_add_header_map_value(u32, *const u8, usize, *const u8, usize);
     proxy_remove_header_map_value(u32, *const u8, usize);
     proxy_get_buffer_bytes(u32, usize, usize, *mut *mut u8, *mut usize);
+    proxy_set_buffer_bytes(u32, usize, usize, *const u8, usize);
+    proxy_set_header_map_pairs(u32, *const u8, usize);
+    proxy_continue_stream(u32);
+    proxy_close_stream(u32);
     proxy_get_property(*const u8, usize, *mut *mut u8, *mut usize);
     proxy_set_property(*const u8, usize, *const u8, usize);
     proxy_send_local_response(u32, *const u8, usize, *const u8, usize, *const u8, usize, i32);

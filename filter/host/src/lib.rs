@@ -18,4 +18,5 @@ mod host;
 mod pairs;
 mod table;
 mod vm;
+mod watches;
 mod work;

@@ -15,6 +15,10 @@ impl<T> Table<T> {
         self.0.iter()
     }
 
+    pub(crate) fn iter_mut(&mut self) -> std::slice::IterMut<'_, (u32, T)> {
+        self.0.iter_mut()
+    }
+
     pub(crate) fn get(&self, id: u32) -> Option<&T> {
         self.0.get(self.place(id).ok()?).map(|(_, value)| value)
     }

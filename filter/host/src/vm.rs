@@ -7,10 +7,11 @@ use crate::alarm::Alarm;
 use crate::counters::Counters;
 use crate::host::{self, Buffer, HeaderMap, Level};
 use crate::table::Table;
+use crate::watches::Watches;
 use crate::work::{ContextId, For, Millis, Work, WorkId, Works};
 use coder_kube_core::config::Config;
 use coder_kube_core::exchange::{
-    Answer, Call, CallId, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict,
+    Answer, Call, CallId, Carried, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict,
 };
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -67,6 +68,8 @@ struct Stream {
     forwarded: bool,
     /// The exchange that will answer it.
     work: Option<WorkId>,
+    /// Its headers are being looked at in this very callback.
+    arriving: bool,
 }
 
 /// See the module.
@@ -79,6 +82,7 @@ pub(crate) struct Vm {
     /// nothing else, so none stays.
     callouts: Table<(WorkId, CallId)>,
     counters: Counters,
+    watches: Watches,
     /// This worker has taken on the check of Coder's tokens.
     checks_credentials: bool,
 }
@@ -91,6 +95,7 @@ impl Vm {
             works: Works::new(),
             callouts: Table::new(),
             counters: Counters::new(),
+            watches: Watches::new(),
             checks_credentials: false,
         }
     }
@@ -114,7 +119,7 @@ impl Vm {
                 let now = host::now();
                 let next_check = Some(now.saturating_add(FIRST_CHECK));
                 let next_promotion = Some(now.saturating_add(FIRST_PROMOTION));
-                let filter = Some(Filter::new(config));
+                let filter = Some(Filter::sharing(config, Rc::new(host::Shared), host::nanoseconds()));
                 let plugin = Plugin { filter, next_check, next_promotion, ..Plugin::default() };
                 self.plugins.insert(root, plugin);
                 self.set_alarm(root);
@@ -136,6 +141,9 @@ impl Vm {
             self.check_credentials(root, now);
         }
         self.promote(root, now);
+        for (context, exchange) in self.watches.due(root, now, WOKEN_AT_ONCE) {
+            self.begin(root, For::Watch(context), exchange);
+        }
         for id in self.works.due(root, now, WOKEN_AT_ONCE) {
             let Some(mut work) = self.works.take(id) else { continue };
             let step = work.exchange.wake(now);
@@ -149,7 +157,7 @@ impl Vm {
         plugin.next_check = None;
         let Some(filter) = plugin.filter.clone() else { return };
         if !self.checks_credentials {
-            if host::has_shared(CREDENTIALS_CHECK) || host::set_shared(CREDENTIALS_CHECK).is_err() {
+            if host::has_shared(CREDENTIALS_CHECK) || !host::set_shared(CREDENTIALS_CHECK) {
                 return;
             }
             self.checks_credentials = true;
@@ -167,15 +175,8 @@ impl Vm {
         plugin.next_promotion = Some(now.saturating_add(NEXT_PROMOTION));
         // Workers do not tick at the same moment: nobody waits for another's turn to be over to the millisecond.
         let interval = NEXT_PROMOTION / 6 * 5;
-        match host::take_turn(&format!("{PROMOTION}{}", filter.coders()), now, interval) {
-            Ok(true) => self.begin(root, For::Answered, filter.promote(now)),
-            Ok(false) => {}
-            Err(e) => {
-                host::log(
-                    Level::Warn,
-                    &format!("versions to be made active are not looked for: host status {}", e.0),
-                );
-            }
+        if host::take_turn(&format!("{PROMOTION}{}", filter.coders()), now, interval) {
+            self.begin(root, For::Answered, filter.promote(now));
         }
     }
 
@@ -218,11 +219,15 @@ impl Vm {
                 let step = if ends { exchange.body(Vec::new(), true, now) } else { exchange.advance() };
                 let id = self.works.number();
                 if let Some(stream) = self.streams.get_mut(context) {
-                    stream.work = Some(id);
+                    (stream.work, stream.arriving) = (Some(id), true);
                 }
                 self.carry_out(id, Work { root, whom: For::Client(context), exchange }, step);
+                if let Some(stream) = self.streams.get_mut(context) {
+                    stream.arriving = false;
+                }
                 self.settle(root);
-                false
+                // A watch that could begin at once.
+                self.watches.has(context)
             }
         }
     }
@@ -231,7 +236,7 @@ impl Vm {
     /// not: letting it pass would send the headers on as well.
     pub(crate) fn body(&mut self, context: ContextId, size: usize, last: bool) -> bool {
         let stream = self.streams.get(context).copied().unwrap_or_default();
-        if stream.forwarded {
+        if stream.forwarded && !self.watches.has(context) {
             return true;
         }
         // Once it is answered, whatever else comes of it is dropped.
@@ -265,6 +270,7 @@ impl Vm {
         if let Some(id) = self.streams.remove(context).and_then(|stream| stream.work) {
             self.works.abandon(id);
         }
+        self.watches.remove(context);
         self.plugins.remove(context);
     }
 
@@ -281,6 +287,7 @@ impl Vm {
         while let Some(step) = steps.pop_front() {
             match step {
                 Step::Reply(reply) => return self.finish(&work, &reply),
+                Step::Carry(carried, reply) => return self.carry(&work, carried, &reply),
                 Step::Wait => {}
                 Step::Call(calls) => {
                     for (call_id, call) in calls {
@@ -322,6 +329,12 @@ impl Vm {
                 host::log(level, &line);
             }
             For::Answered => report(reply),
+            For::Watch(context) => {
+                if matches!(reply.status, 401 | 403) && self.watches.remove(context) {
+                    host::log(Level::Info, "a watch is cut off: its client may not watch any more");
+                    let _ = host::set_effective_context(context).and_then(|()| host::reset_stream());
+                }
+            }
             For::Credentials => {
                 report(reply);
                 // What could not be found out is asked again.
@@ -334,9 +347,72 @@ impl Vm {
         }
     }
 
+    /// Lets a client's stream go on as a watch.
+    fn carry(&mut self, work: &Work, carried: Box<Carried>, reply: &Reply) {
+        let For::Client(context) = work.whom else { return };
+        let Some(stream) = self.streams.get_mut(context) else { return };
+        stream.work = None;
+        self.counters.count(reply);
+        if host::set_effective_context(context).is_err() {
+            return;
+        }
+        set_facts(reply);
+        // Envoy chooses no route without the second of these.
+        let schemes = [":scheme", "x-forwarded-proto"]
+            .map(|name| (name, host::header(HeaderMap::Request, name).unwrap_or_else(|| "https".to_owned())));
+        let headers = carried.headers();
+        let mut headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        headers.extend(schemes.iter().map(|(name, value)| (*name, value.as_str())));
+        let arriving = stream.arriving;
+        self.watches.insert(context, work.root, carried);
+        let done = host::set_headers(HeaderMap::Request, &headers)
+            .and_then(|()| if arriving { Ok(()) } else { host::continue_request() });
+        if let Err(e) = done {
+            self.watches.remove(context);
+            host::log(Level::Error, &format!("a watch cannot be carried: host status {}", e.0));
+            refuse();
+        }
+    }
+
+    /// kube-apiserver begins to carry a watch, or refuses.
+    pub(crate) fn response(&mut self, context: ContextId) {
+        let Some(carried) = self.watches.get_mut(context) else { return };
+        let status = host::header(HeaderMap::Response, ":status").and_then(|status| status.parse().ok());
+        let answered = status.unwrap_or(503);
+        if answered != 200 {
+            host::log(
+                Level::Error,
+                &format!("a watch cannot be carried: the bell's Lease answers {answered}"),
+            );
+        }
+        let (status, headers) = carried.begins(answered);
+        let status = status.to_string();
+        let mut all = vec![(":status", status.as_str())];
+        all.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));
+        if host::set_headers(HeaderMap::Response, &all).is_err() {
+            self.watches.remove(context);
+            let _ = host::reset_stream();
+        }
+    }
+
+    /// A part of what carries a watch; the watch's own events take its place.
+    pub(crate) fn response_body(&mut self, context: ContextId, size: usize, last: bool) {
+        let Some(carried) = self.watches.get_mut(context) else { return };
+        let told = host::buffer(Buffer::ResponseBody, size)
+            .map(|part| carried.part(&part, last, host::now()))
+            .and_then(|told| host::set_buffer(Buffer::ResponseBody, size, &told));
+        if told.is_err() {
+            // What is not replaced must not be seen.
+            self.watches.remove(context);
+            let _ = host::reset_stream();
+        }
+    }
+
     /// The end of a callback: takes up work that goes on after its request was answered, and asks for a tick where one is needed.
     fn settle(&mut self, root: ContextId) {
         let Some(filter) = self.plugins.get(root).and_then(|plugin| plugin.filter.clone()) else { return };
+        filter.keep(host::now());
         loop {
             let background = filter.take_background();
             if background.is_empty() {
@@ -352,7 +428,9 @@ impl Vm {
     fn set_alarm(&mut self, root: ContextId) {
         let wakes_at = self.works.wakes_at(root);
         let Some(plugin) = self.plugins.get_mut(root) else { return };
-        let moment = wakes_at.into_iter().chain(plugin.next_check).chain(plugin.next_promotion).min();
+        let of_filter = plugin.filter.as_ref().and_then(|filter| filter.wakes_at());
+        let moments = wakes_at.into_iter().chain(of_filter).chain(self.watches.checked_at());
+        let moment = moments.chain(plugin.next_check).chain(plugin.next_promotion).min();
         if let Some(period) = plugin.alarm.set(moment, host::now())
             && let Err(e) = host::set_effective_context(root).and_then(|()| host::set_tick_period(period))
         {
@@ -400,13 +478,18 @@ fn send(context: ContextId, reply: &Reply) {
     }
     // Tells `local_reply_config` that this answer is ours and not Envoy's own.
     let _ = host::add_header(HeaderMap::Request, ANSWERED, "1");
-    for (name, value) in &reply.facts {
-        let _ = host::set_property(name, value);
-    }
+    set_facts(reply);
     let headers: Vec<(&str, &str)> =
         reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     if let Err(e) = host::send_local_response(reply.status, &headers, &reply.body) {
         host::log(Level::Warn, &format!("an answer could not be sent: host status {}", e.0));
+    }
+}
+
+/// What the access log should know.
+fn set_facts(reply: &Reply) {
+    for (name, value) in &reply.facts {
+        let _ = host::set_property(name, value);
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) enum For {
     Answered,
     /// The check of what Coder's tokens allow.
     Credentials,
+    /// The check whether this stream may go on as a watch.
+    Watch(ContextId),
 }
 
 /// An exchange in work.
@@ -49,7 +51,7 @@ impl Works {
 
     /// How many there are that a request is held up by. Work that goes on afterwards may wait for an hour, and must not keep requests out.
     pub(crate) fn requests(&self) -> usize {
-        self.all.iter().filter(|(_, work)| work.whom != For::Answered).count()
+        self.all.iter().filter(|(_, work)| !matches!(work.whom, For::Answered | For::Watch(_))).count()
     }
 
     /// A number that no exchange in work has.

@@ -18,7 +18,7 @@ pub(crate) const PACKAGE: &str = "coder-kube-filter";
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 /// V8 compiles the module whole at start, so its size is its start time.
 const GOAL_KB: usize = 500;
-const LIMIT_KB: u64 = 700;
+const LIMIT_KB: u64 = 850;
 const DEBIAN_PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22"];
 
 /// `cargo xtask build`.

@@ -60,9 +60,11 @@ pub struct JobMetadata<'a> {
     pub template_version_name: Text<'a>,
     /// The version's template; a UUID of zeros where none has taken it.
     pub template_id: Text<'a>,
+    /// The workspace that is built; none for an import.
+    pub workspace_id: Option<Text<'a>>,
 }
 
-object!(JobMetadata<'a> {} { template_version_name, template_id });
+object!(JobMetadata<'a> {} { template_version_name, template_id, workspace_id });
 
 impl JobMetadata<'_> {
     /// Whether a template has taken the version; Coder writes a UUID of zeros where none has.

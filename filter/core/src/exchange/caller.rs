@@ -12,6 +12,7 @@ use crate::kube::{subject, user::UserInfo};
 const INTERNAL: &str = "x-coder-kube-";
 
 /// The credentials of a request.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Caller {
     /// The Envoy cluster by which these credentials may travel.
     pub(super) cluster: String,

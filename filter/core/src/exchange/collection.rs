@@ -2,16 +2,20 @@
 
 use super::context::Cx;
 use super::reply::Reply;
-use crate::convert::resource_version::{HASH_MASK, list_resource_version, resource_version};
+use super::watch::{LINGER, selector};
+use crate::config::ControlPlane;
+use crate::convert::resource_version::{HASH_MASK, resource_version};
 use crate::kube::continue_token::ContinueToken;
 use crate::kube::encoding::encode;
 use crate::kube::list_options::{ListOptions, ResourceVersion};
 use crate::kube::list_writer::ListWriter;
 use crate::kube::meta::{ListMeta, ObjectMeta};
 use crate::kube::negotiation::Accepted;
-use crate::kube::object_writer::Object;
+use crate::kube::object_writer::{Object, content_hash};
+use crate::kube::query::Query;
 use crate::kube::status::{Cause, CauseType, Details, Status};
 use crate::time::Millis;
+use crate::watch::{Kind, Seed, SeedEntry, Subject, moment};
 
 /// How far a client's version may be ahead of our clock before we say so: clocks of replicas differ.
 const CLOCK_SKEW: Millis = 5_000;
@@ -22,6 +26,24 @@ pub(super) struct Listed<T> {
     pub(super) newest: Millis,
     /// The version where that is not of what is shown: of a single object more may be shown than of many.
     pub(super) version: Option<u64>,
+}
+
+/// A list that is being made: the state that it stands for is no older than its beginning.
+#[derive(Debug)]
+pub(super) struct Listing {
+    version: u64,
+    subjects: Vec<Subject>,
+    selector: String,
+}
+
+impl Listing {
+    /// Before Coder is asked: whatever changes from now on gets a later version.
+    pub(super) fn begin(cx: &Cx, kind: Kind, planes: &[&ControlPlane], query: &Query) {
+        let version = cx.filter.watching.hub.clock.list_version(cx.now());
+        let subjects = planes.iter().map(|plane| Subject { namespace: plane.namespace.clone(), kind });
+        let listing = Self { version, subjects: subjects.collect(), selector: selector(query) };
+        cx.listing.replace(Some(listing));
+    }
 }
 
 /// Refuses a version from the future: what it stands for has not happened yet.
@@ -50,13 +72,49 @@ pub(super) fn page<T: Object>(
     objects: &[Listed<T>],
 ) -> Result<Reply, Status> {
     let (shown, meta) = cut(cx, options, places(objects));
+    // What has changed while it was read is told again to whoever goes on from here.
+    let newest = moment(meta.resource_version).saturating_sub(1);
+    let mut hashes = vec![None; objects.len()];
     let guess = shown.len().saturating_mul(2048).saturating_add(1024);
     let mut writer = ListWriter::new::<T>(accepted.form, &meta, cx.now(), Vec::with_capacity(guess))?;
-    for listed in shown.iter().filter_map(|place| objects.get(place.index)) {
-        let version = |hash| listed.version.unwrap_or_else(|| resource_version(listed.newest, hash));
+    for place in &shown {
+        let Some(listed) = objects.get(place.index) else { continue };
+        let version = |hash| {
+            if let Some(known) = hashes.get_mut(place.index) {
+                *known = Some(hash);
+            }
+            let version = listed.version.unwrap_or_else(|| resource_version(listed.newest, hash));
+            if version < meta.resource_version { version } else { resource_version(newest, version) }
+        };
         writer.push(&listed.object, version)?;
     }
+    remember(cx, options, objects, &hashes);
     Ok(Reply::new(200, accepted.encoding.content_type(), encode(writer.finish(), accepted)))
+}
+
+/// Remembers what a list has said of subjects that nobody follows, for the watch that mostly comes next.
+fn remember<T: Object>(cx: &Cx, options: &ListOptions, objects: &[Listed<T>], hashes: &[Option<u64>]) {
+    let hub = &cx.filter.watching.hub;
+    let listing = cx.listing.take();
+    // The pages of a list have the version of the first, and what they show is newer.
+    let Some(listing) = listing.filter(|_| options.continue_token.is_none()) else { return };
+    for subject in &listing.subjects {
+        if hub.is_followed(subject, cx.now(), LINGER) {
+            continue;
+        }
+        let mut entries = Vec::new();
+        for (listed, hash) in objects.iter().zip(hashes) {
+            let ObjectMeta { namespace, name, uid, .. } = listed.object.metadata();
+            if **namespace != *subject.namespace {
+                continue;
+            }
+            let hash =
+                hash.or_else(|| content_hash(&listed.object, &mut Vec::new()).ok()).unwrap_or_default();
+            entries.push(SeedEntry { id: uid.to_string(), name: name.to_string(), hash });
+        }
+        let (version, selector) = (listing.version, listing.selector.clone());
+        hub.remember(&Seed { version, subject: subject.key(), selector, entries });
+    }
 }
 
 /// Names of the objects on the page that the client asked for, and what the page says of itself.
@@ -75,7 +133,7 @@ fn places<T: Object>(objects: &[Listed<T>]) -> Vec<Place<'_>> {
         .enumerate()
         .map(|(index, listed)| {
             let ObjectMeta { namespace, name, .. } = listed.object.metadata();
-            Place { namespace, name, newest: listed.newest, index }
+            Place { namespace, name, index }
         })
         .collect()
 }
@@ -84,7 +142,6 @@ fn places<T: Object>(objects: &[Listed<T>]) -> Vec<Place<'_>> {
 struct Place<'a> {
     namespace: &'a str,
     name: &'a str,
-    newest: Millis,
     /// Where the object itself is.
     index: usize,
 }
@@ -92,7 +149,6 @@ struct Place<'a> {
 /// Sorts, and keeps what is on the page.
 fn cut<'a>(cx: &Cx, options: &ListOptions, mut places: Vec<Place<'a>>) -> (Vec<Place<'a>>, ListMeta) {
     places.sort_unstable_by(|a, b| (a.namespace, a.name, a.index).cmp(&(b.namespace, b.name, b.index)));
-    let newest = places.iter().fold(cx.now(), |newest, place| newest.max(place.newest));
     let token = options.continue_token.as_ref();
     if let Some(token) = token {
         let start = places.partition_point(|place| !token.is_before(place.namespace, place.name));
@@ -102,7 +158,9 @@ fn cut<'a>(cx: &Cx, options: &ListOptions, mut places: Vec<Place<'a>>) -> (Vec<P
     let left = places.len().saturating_sub(limit.unwrap_or(usize::MAX));
     places.truncate(limit.unwrap_or(usize::MAX));
 
-    let version = token.map_or_else(|| list_resource_version(newest, []), |token| token.resource_version);
+    let begun = cx.listing.borrow().as_ref().map(|listing| listing.version);
+    let version = token.map(|token| token.resource_version).or(begun);
+    let version = version.unwrap_or_else(|| cx.filter.watching.hub.clock.list_version(cx.now()));
     let mut meta = ListMeta { resource_version: version, continue_token: None, remaining_item_count: None };
     if let (Some(last), true) = (places.last(), left > 0) {
         let (namespace, name) = (last.namespace.to_owned(), last.name.to_owned());

@@ -1,14 +1,17 @@
 //! What a verb works with: the filter's state, the port of its exchange, and the calls to Coder and kube-apiserver.
 
 use super::Exchange;
+use super::collection::Listing;
 use super::filter::Filter;
 use super::port::{Answer, Call, Lost, Outcome, Pending, Port};
 use super::reply::{Labels, Reply};
+use super::watch;
 use crate::coder::errors::{CoderError, Failure, Intent};
-use crate::coder::requests::Request as CoderRequest;
+use crate::coder::requests::{Request as CoderRequest, Touches};
 use crate::config::ControlPlane;
 use crate::kube::percent;
 use crate::time::Millis;
+use crate::watch::{Kind, Touched};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
@@ -25,13 +28,17 @@ pub(super) struct Cx {
     pub(super) warnings: RefCell<Vec<String>>,
     /// The caller's name, once kube-apiserver has told it; Coder's audit trail gets it.
     pub(super) user: RefCell<String>,
+    /// Objects that this request has changed in Coder, or may have, by namespace.
+    pub(super) touched: RefCell<Vec<(String, Touched)>>,
+    /// The list that is being made, from its beginning on.
+    pub(super) listing: RefCell<Option<Listing>>,
     coder_calls: Cell<u32>,
 }
 
 impl Cx {
     pub(super) fn new(filter: Rc<Filter>, port: Rc<Port>) -> Self {
-        let (facts, labels, warnings, user, coder_calls) = Default::default();
-        Self { filter, port, facts, labels, warnings, user, coder_calls }
+        let (facts, labels, warnings, user, touched, listing, coder_calls) = Default::default();
+        Self { filter, port, facts, labels, warnings, user, touched, listing, coder_calls }
     }
 
     /// Milliseconds since the Unix epoch.
@@ -59,11 +66,28 @@ impl Cx {
     }
 
     /// Goes on with work in the same caller's name after this request has been answered. Its reply is for the log.
-    pub(super) fn spawn<F: Future<Output = Reply> + 'static>(&self, work: impl FnOnce(Self) -> F) {
+    pub(super) fn spawn<F: Future<Output = Reply> + 'static>(&self, work: impl FnOnce(Rc<Self>) -> F) {
         let port = Rc::new(Port::background(self.now(), self.filter.config.limits.request_timeout()));
         let cx = Self::new(self.filter.clone(), port.clone());
         cx.user.replace(self.user.borrow().clone());
-        self.filter.spawn(Exchange::new(port, work(cx)));
+        let cx = Rc::new(cx);
+        let work = work(cx.clone());
+        self.filter.spawn(Exchange::new(port, async move {
+            let reply = work.await;
+            watch::touched(&cx);
+            reply
+        }));
+    }
+
+    /// Notes that an object has changed in Coder, or may have.
+    pub(super) fn touch(&self, plane: &ControlPlane, kind: Kind, id: &str) {
+        let mut touched = self.touched.borrow_mut();
+        if !touched
+            .iter()
+            .any(|(namespace, other)| *namespace == plane.namespace && other.kind == kind && other.id == id)
+        {
+            touched.push((plane.namespace.clone(), Touched { kind, id: id.to_owned(), heard: false }));
+        }
     }
 
     /// Sends a request to a Coder; await the result with [`settled`]. Only here do calls to Coder begin.
@@ -77,6 +101,11 @@ impl Cx {
             headers.push(("content-type".to_owned(), content_type.to_owned()));
         }
         let changes = request.changes();
+        match request.touches() {
+            Some(Touches::Workspace(id)) => self.touch(plane, Kind::Workspaces, id),
+            Some(Touches::Templates) => self.touch(plane, Kind::Templates, ""),
+            None => {}
+        }
         let call = Call {
             cluster: plane.cluster.clone(),
             method: request.method,

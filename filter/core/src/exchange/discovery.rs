@@ -16,7 +16,7 @@ use crate::kube::scale;
 use crate::kube::status::Status;
 
 /// Verbs of both kinds.
-const VERBS: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update"];
+const VERBS: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 /// A subresource that answers with an object of the group.
 const fn own(name: &'static str, kind: &'static str) -> SubresourceDescription {

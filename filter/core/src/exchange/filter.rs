@@ -9,11 +9,13 @@ use super::random::Random;
 use super::reply::Reply;
 use super::request::Request;
 use super::request_body::{BodyBudget, RequestBody};
+use super::watch::{self, Watching};
 use super::{Exchange, credentials, serve, templates};
 use crate::config::{Config, Limits};
 use crate::kube::authorization::Decision;
 use crate::kube::status::Status;
 use crate::time::Millis;
+use crate::watch::{Alone, Hub, SharedData};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -45,6 +47,8 @@ pub struct Filter {
     pub(super) random: Random,
     /// Imports of versions of ours that have ended and of which nothing is left to do, by namespace and job.
     pub(super) judged_imports: Cache<()>,
+    /// Who watches, and who reads Coder for them.
+    pub(super) watching: Watching,
     /// What the bodies of all requests in work take.
     bodies: Rc<BodyBudget>,
     /// Work that goes on after its request was answered, until the host takes it up.
@@ -60,8 +64,16 @@ pub enum Verdict {
 }
 
 impl Filter {
-    /// A filter with a checked configuration.
+    /// A filter with a checked configuration, which shares nothing with other workers.
     pub fn new(config: Config) -> Rc<Self> {
+        Self::sharing(config, Rc::new(Alone::default()), 0)
+    }
+
+    /// A filter with a checked configuration. `shared` is what all workers of this process share; `random` differs from worker to worker, from process
+    /// to process, and from one VM of a worker to the next.
+    pub fn sharing(config: Config, shared: Rc<dyn SharedData>, random: u64) -> Rc<Self> {
+        let prefix = format!("coder-kube-filter.watch.v1.{}.", coders(&config));
+        let hub = Hub::new(shared, &config.control_planes, &prefix, random);
         let lifetime = config.limits.decision_cache();
         Rc::new(Self {
             decisions: Cache::new(lifetime, REMEMBERED_DECISIONS),
@@ -71,6 +83,7 @@ impl Filter {
             promotions: Cache::new(PROMOTIONS_LIFETIME, REMEMBERED_BUILDS),
             random: Random::default(),
             judged_imports: Cache::new(JUDGED_LIFETIME, REMEMBERED_DECISIONS),
+            watching: Watching::new(hub, config.watch.bell.is_some()),
             bodies: Rc::default(),
             background: RefCell::default(),
             config,
@@ -101,8 +114,17 @@ impl Filter {
 
     /// Which Coders there are: the same for all workers that have the same ones.
     pub fn coders(&self) -> String {
-        let planes = self.config.control_planes.iter();
-        planes.map(|plane| format!("{}={};", plane.namespace, plane.cluster)).collect()
+        coders(&self.config)
+    }
+
+    /// To be called after every event: sees to it that Coder is read for this worker's watches.
+    pub fn keep(self: &Rc<Self>, now: Millis) {
+        watch::keep(self, now);
+    }
+
+    /// When [`Filter::keep`] wants to be called next.
+    pub fn wakes_at(&self) -> Option<Millis> {
+        self.watching.wakes_at()
     }
 
     /// Takes a request in. `in_work` is how many exchanges this worker has under way.
@@ -127,6 +149,11 @@ impl Filter {
         let cx = Cx::new(self.clone(), port.clone());
         Verdict::Serve(Exchange::new(port, serve::serve(cx, place, request, caller)))
     }
+}
+
+fn coders(config: &Config) -> String {
+    let planes = config.control_planes.iter();
+    planes.map(|plane| format!("{}={};", plane.namespace, plane.cluster)).collect()
 }
 
 /// Most bytes of body that a request may have. Templates hold whole archives; Kubernetes' own limit holds for all else.

@@ -26,6 +26,7 @@ mod sent;
 mod serve;
 mod stopwatch;
 mod templates;
+mod watch;
 mod workspaces;
 mod write;
 
@@ -34,6 +35,7 @@ pub use filter::{Filter, Verdict};
 pub use port::{Answer, Call, CallId, Lost, Outcome, Pending, Port};
 pub use reply::{Labels, Reply};
 pub use request::{Place, Request};
+pub use watch::Carried;
 
 use crate::time::Millis;
 use std::future::Future;
@@ -48,6 +50,8 @@ pub enum Step {
     Call(Vec<(CallId, Call)>),
     /// Answer the client. The exchange is over.
     Reply(Reply),
+    /// Let the client's stream go on as a watch; the reply says what counters and the access log should know. The exchange is over.
+    Carry(Box<Carried>, Reply),
     /// Nothing until another outcome comes in.
     Wait,
 }
@@ -69,7 +73,10 @@ impl Exchange {
         match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(reply) => {
                 self.work = None;
-                Step::Reply(reply)
+                match self.port.take_carried() {
+                    Some(carried) => Step::Carry(carried, reply),
+                    None => Step::Reply(reply),
+                }
             }
             Poll::Pending => {
                 let calls = self.port.drain();

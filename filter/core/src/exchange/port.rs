@@ -5,6 +5,7 @@
 
 use super::request_body::RequestBody;
 use super::stopwatch::Stopwatch;
+use super::watch::Carried;
 use crate::kube::status::Status;
 use crate::time::Millis;
 use std::cell::{Cell, RefCell};
@@ -97,6 +98,8 @@ pub struct Port {
     outcomes: RefCell<Vec<(CallId, Outcome)>>,
     wakes_at: Cell<Option<Millis>>,
     writes: Cell<bool>,
+    /// What the client's stream becomes.
+    carried: RefCell<Option<Box<Carried>>>,
     coder: Stopwatch,
     pub(super) body: RequestBody,
 }
@@ -113,7 +116,7 @@ impl Port {
     }
 
     fn with(now: Millis, deadline: Deadline, body: RequestBody) -> Self {
-        let (outbox, outcomes, wakes_at, writes, coder) = Default::default();
+        let (outbox, outcomes, wakes_at, writes, carried, coder) = Default::default();
         Self {
             now: Cell::new(now),
             deadline,
@@ -122,8 +125,26 @@ impl Port {
             outcomes,
             wakes_at,
             writes,
+            carried,
             coder,
             body,
+        }
+    }
+
+    /// The client's stream goes on as a watch once the exchange is over.
+    pub(super) fn carry(&self, carried: Carried) {
+        self.carried.replace(Some(Box::new(carried)));
+    }
+
+    pub(super) fn take_carried(&self) -> Option<Box<Carried>> {
+        self.carried.take()
+    }
+
+    /// When the exchange must have answered; it has no such moment when nobody waits.
+    pub(super) fn deadline(&self) -> Option<Millis> {
+        match self.deadline {
+            Deadline::At(moment) => Some(moment),
+            Deadline::Each(_) => None,
         }
     }
 

@@ -43,6 +43,11 @@ impl Reply {
         Self { status, headers, body, facts: Vec::new(), labels: Labels::default() }
     }
 
+    /// What work has to say that nobody waits for and of which nothing is worth a line in the log.
+    pub(super) fn quiet() -> Self {
+        Self::new(200, "text/plain", Vec::new())
+    }
+
     /// The same with one more header.
     pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));

@@ -7,7 +7,7 @@ use super::namespace::{self, Phase};
 use super::reply::{Labels, Reply};
 use super::request::{Place, Request};
 use super::write::Write;
-use super::{discovery, openapi, templates, workspaces};
+use super::{discovery, openapi, templates, watch, workspaces};
 use crate::api::v1alpha1::{GROUP, TEMPLATES, VERSION, WORKSPACES};
 use crate::config::ControlPlane;
 use crate::kube::authorization::Attributes;
@@ -17,6 +17,7 @@ use crate::kube::quote::Quoted;
 use crate::kube::request_info::{self, RequestInfo, ResourceRequest, Verb};
 use crate::kube::status::Status;
 use crate::kube::warning;
+use crate::watch::Kind;
 
 /// Answers a request, whatever happens.
 pub(super) async fn serve(cx: Cx, place: Place, request: Request, caller: Result<Caller, Status>) -> Reply {
@@ -25,6 +26,7 @@ pub(super) async fn serve(cx: Cx, place: Place, request: Request, caller: Result
         Err(Refusal::Verbatim(reply)) => *reply,
         Err(Refusal::Status(status)) => Reply::from(&status),
     };
+    watch::touched(&cx);
     for warning in cx.warnings.take() {
         reply = reply.with("warning", warning::header(&warning));
     }
@@ -147,6 +149,20 @@ async fn read(
         (Some(_), None) => Err(Status::not_found(info.group_resource(), name)),
         (None, _) => Err(Status::unknown_path()),
     };
+    if info.verb == Verb::Watch {
+        let kind = match (info.resource.as_str(), info.subresource.as_deref()) {
+            ("coderworkspaces", None) => Kind::Workspaces,
+            ("codertemplates", None) => Kind::Templates,
+            _ => return Err(not_served(info).into()),
+        };
+        let accepted = &accepted()?;
+        if terminates(cx, caller, namespace, &planes).await? {
+            planes.clear();
+        }
+        return Ok(
+            watch::watch(cx, watch::Watch { caller, info, kind, planes: &planes, query, accepted }).await?
+        );
+    }
     let reply = match (info.resource.as_str(), info.subresource.as_deref(), info.verb) {
         ("coderworkspaces", None | Some("status"), Verb::Get) => {
             workspaces::get::get(cx, plane()?, name, &accepted()?).await
@@ -163,11 +179,7 @@ async fn read(
         }
         ("coderworkspaces" | "codertemplates", None, Verb::List) => {
             let accepted = accepted()?;
-            // What a namespace's deletion leaves behind is not there for those who wait for it to be empty.
-            if let (Some(namespace), [plane]) = (namespace, planes.as_slice())
-                && !plane.delete_with_namespace
-                && namespace::recent_phase(cx, caller, namespace).await? == Phase::Terminating
-            {
+            if terminates(cx, caller, namespace, &planes).await? {
                 planes.clear();
             }
             match info.resource.as_str() {
@@ -226,6 +238,21 @@ async fn change(
         }
         _ => Err(not_served(info).into()),
     }
+}
+
+/// Whether a namespace is being deleted, and nothing in Coder with it: what that leaves behind is not there for those who wait for it to be empty.
+async fn terminates(
+    cx: &Cx,
+    caller: &Caller,
+    namespace: Option<&str>,
+    planes: &[&ControlPlane],
+) -> Result<bool, Refusal> {
+    Ok(match (namespace, planes) {
+        (Some(namespace), [plane]) if !plane.delete_with_namespace => {
+            namespace::recent_phase(cx, caller, namespace).await? == Phase::Terminating
+        }
+        _ => false,
+    })
 }
 
 /// 405 for a verb that a resource does not serve, 404 for a resource that there is not.

@@ -22,12 +22,7 @@ impl ListWriter {
     ///
     /// # Errors
     /// 500 when the list's metadata cannot be serialised.
-    pub fn new<T: Object>(
-        form: Form,
-        meta: &ListMeta,
-        now: Millis,
-        out: Vec<u8>,
-    ) -> Result<Self, Status> {
+    pub fn new<T: Object>(form: Form, meta: &ListMeta, now: Millis, out: Vec<u8>) -> Result<Self, Status> {
         Self::rows::<T>(form, meta, now, out, true)
     }
 

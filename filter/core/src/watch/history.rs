@@ -76,14 +76,7 @@ impl History {
         let Some((bytes, number)) = self.shared.get(&self.head) else { return Head::default() };
         let mut bytes = Unpacker(&bytes);
         let mut next = || bytes.number().unwrap_or_default();
-        Head {
-            next: next(),
-            oldest: next(),
-            bytes: next(),
-            version: next(),
-            dropped: next(),
-            number,
-        }
+        Head { next: next(), oldest: next(), bytes: next(), version: next(), dropped: next(), number }
     }
 
     fn key(&self, place: u64) -> String {

@@ -1,5 +1,6 @@
 //! One worker's access to what all workers of the process know.
 
+use super::bytes::{Packer, Unpacker};
 use super::clock::Clock;
 use super::history::{Event, Head, History};
 use super::seed::{Seed, Seeds};
@@ -8,7 +9,6 @@ use super::store::{Record, State, Store};
 use super::subject::{Kind, Subject};
 use super::view::{Facts, view};
 use super::wants::Wants;
-use super::bytes::{Packer, Unpacker};
 use crate::config::ControlPlane;
 use crate::kube::negotiation::Form;
 use crate::kube::watch_event::EventType;
@@ -121,7 +121,12 @@ impl Hub {
         self.seeds.put(seed);
     }
 
-    pub(super) fn seed(&self, version: u64, subject: &Subject, selector: &str) -> Option<Vec<super::SeedEntry>> {
+    pub(super) fn seed(
+        &self,
+        version: u64,
+        subject: &Subject,
+        selector: &str,
+    ) -> Option<Vec<super::SeedEntry>> {
         self.seeds.find(version, &subject.key(), selector)
     }
 
@@ -174,7 +179,8 @@ impl Hub {
             let mut records = Vec::new();
             for subject in subjects {
                 let key = subject.key();
-                let found = self.store.state(subject).places.into_iter().filter_map(|place| self.store.record(place));
+                let found =
+                    self.store.state(subject).places.into_iter().filter_map(|place| self.store.record(place));
                 records.extend(found.filter(|record| record.subject == key && !record.deleted));
             }
             if self.history.head() == head {
@@ -183,6 +189,34 @@ impl Hub {
             }
         }
         None
+    }
+
+    /// What is known of these subjects, if somebody has read them of late: of each object its namespace, version and parts.
+    pub fn known(
+        &self,
+        subjects: &[Subject],
+        now: Millis,
+        age: Millis,
+    ) -> Option<Vec<(String, u64, Vec<u8>)>> {
+        let is_fresh = |subject: &Subject| {
+            let state = self.store.state(subject);
+            state.since != 0 && now.saturating_sub(state.read_at) <= age
+        };
+        if subjects.is_empty() || !self.is_read(now) || !subjects.iter().all(is_fresh) {
+            return None;
+        }
+        let (_, records) = self.present(subjects)?;
+        let known = records.into_iter().filter_map(|record| {
+            Some((Subject::parse(&record.subject)?.namespace, record.version, record.parts))
+        });
+        Some(known.collect())
+    }
+
+    /// Whether changes of a subject are being written down, so that a watch can go on from a list that is made now.
+    pub fn is_followed(&self, subject: &Subject, now: Millis, linger: Millis) -> bool {
+        self.is_read(now)
+            && self.store.state(subject).since != 0
+            && now.saturating_sub(self.wants.of(subject).watched_at) < linger
     }
 
     /// What selectors can ask of an event's object, before or afterwards.

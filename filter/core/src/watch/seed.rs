@@ -51,8 +51,7 @@ impl Seeds {
     }
 
     pub(super) fn put(&self, seed: &Seed) {
-        let mut packer =
-            Packer::default().number(seed.version).text(&seed.subject).text(&seed.selector);
+        let mut packer = Packer::default().number(seed.version).text(&seed.subject).text(&seed.selector);
         for entry in &seed.entries {
             packer = packer.text(&entry.id).text(&entry.name).number(entry.hash & HASH_MASK);
         }

@@ -1,6 +1,6 @@
 //! Coder's JSON of one object, as it is kept, and what is shown of it.
 //!
-//! It is kept as Coder has sent it, so whatever form a watcher wants is made as for a list. A template has the job of its import beside it.
+//! A workspace is kept as Coder has sent it, a template with the job of its import beside it; so whatever form a watcher wants is made as for a list.
 
 use super::bytes::{Packer, Unpacker};
 use super::subject::Kind;
@@ -24,11 +24,6 @@ const UNKNOWN: u64 = 0;
 const SUCCEEDED: u64 = 1;
 const JOB: u64 = 2;
 
-/// What is kept of a workspace.
-pub fn pack_workspace(json: &str) -> Vec<u8> {
-    json.as_bytes().to_vec()
-}
-
 /// What is kept of a template, with the JSON of the job of its import where there is one.
 pub fn pack_template(json: &str, import: Import<'_>, job: &str) -> Vec<u8> {
     let import = match import {
@@ -41,6 +36,8 @@ pub fn pack_template(json: &str, import: Import<'_>, job: &str) -> Vec<u8> {
 
 /// An object as it is shown, of either kind.
 pub trait Shown {
+    /// Coder's id.
+    fn id(&self) -> &str;
     /// Its name.
     fn name(&self) -> &str;
     /// The newest moment that Coder stamped on it.
@@ -75,11 +72,11 @@ pub struct Facts {
 impl Facts {
     /// Whether it is selected.
     pub(super) fn matches(&self, labels: &LabelSelector, fields: &FieldSelector) -> bool {
-        labels.matches(&|key| {
-            self.labels.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
-        }) && fields.matches(&|field| {
-            self.fields.iter().find(|(name, _)| *name == field).map(|(_, value)| value.as_str())
-        })
+        labels
+            .matches(&|key| self.labels.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str()))
+            && fields.matches(&|field| {
+                self.fields.iter().find(|(name, _)| *name == field).map(|(_, value)| value.as_str())
+            })
     }
 }
 
@@ -93,6 +90,10 @@ struct Of<T> {
 }
 
 impl<T: Object> Shown for Of<T> {
+    fn id(&self) -> &str {
+        &self.object.metadata().uid
+    }
+
     fn name(&self) -> &str {
         &self.object.metadata().name
     }
@@ -136,7 +137,12 @@ impl<T: Object> Shown for Of<T> {
 }
 
 /// Shows what is kept of an object. `None` when it cannot be shown: Coder's names do not follow its own rule, or this is nothing that Coder sends.
-pub fn view<T>(plane: &ControlPlane, kind: Kind, parts: &[u8], then: impl FnOnce(&dyn Shown) -> T) -> Option<T> {
+pub fn view<T>(
+    plane: &ControlPlane,
+    kind: Kind,
+    parts: &[u8],
+    then: impl FnOnce(&dyn Shown) -> T,
+) -> Option<T> {
     match kind {
         Kind::Workspaces => {
             let workspace: Workspace<'_> = coder::parse(parts).ok()?;

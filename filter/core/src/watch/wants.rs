@@ -25,6 +25,8 @@ pub struct Touched {
     pub kind: Kind,
     /// Coder's id; empty for any of them.
     pub id: String,
+    /// Another replica has told it, and has told everybody.
+    pub heard: bool,
 }
 
 /// See the module.
@@ -47,7 +49,8 @@ impl Wants {
     }
 
     pub(super) fn prepare(&self, namespace: &str) {
-        let subjects = Kind::ALL.map(|kind| self.want_key(&Subject { namespace: namespace.to_owned(), kind }));
+        let subjects =
+            Kind::ALL.map(|kind| self.want_key(&Subject { namespace: namespace.to_owned(), kind }));
         for key in subjects.into_iter().chain([self.touched_key(namespace)]) {
             if self.shared.get(&key).is_none() {
                 self.shared.set(&key, &[], 0);
@@ -59,10 +62,8 @@ impl Wants {
     pub fn want(&self, subject: &Subject, now: Millis, fresh_from: Millis) {
         change(&*self.shared, &self.want_key(subject), &mut |old| {
             let old = unpack(old);
-            let new = Want {
-                watched_at: old.watched_at.max(now),
-                fresh_from: old.fresh_from.max(fresh_from),
-            };
+            let new =
+                Want { watched_at: old.watched_at.max(now), fresh_from: old.fresh_from.max(fresh_from) };
             // Moments close to each other are one.
             let much = |new: Millis, old: Millis| new.saturating_sub(old) > 1_000;
             (new.fresh_from != old.fresh_from || much(new.watched_at, old.watched_at)).then(|| {
@@ -82,18 +83,22 @@ impl Wants {
         change(&*self.shared, &self.touched_key(namespace), &mut |old| {
             let mut all = unpack_touched(old);
             for one in touched {
-                if all.iter().any(|other| other.kind == one.kind && (other.id.is_empty() || other.id == one.id)) {
+                let same = |other: &&mut Touched| {
+                    other.kind == one.kind && (other.id.is_empty() || other.id == one.id)
+                };
+                if let Some(other) = all.iter_mut().find(same) {
+                    other.heard &= one.heard;
                     continue;
                 }
                 if all.len() < TOUCHED {
                     all.push(one.clone());
                 } else {
-                    all = Kind::ALL.map(|kind| Touched { kind, id: String::new() }).to_vec();
+                    all = Kind::ALL.map(|kind| Touched { kind, id: String::new(), heard: false }).to_vec();
                 }
             }
             let mut packer = Packer::default();
             for one in &all {
-                packer = packer.text(one.kind.letter()).text(&one.id);
+                packer = packer.text(one.kind.letter()).text(&one.id).number(u64::from(one.heard));
             }
             Some(packer.0)
         });
@@ -119,9 +124,9 @@ fn unpack(bytes: &[u8]) -> Want {
 fn unpack_touched(bytes: &[u8]) -> Vec<Touched> {
     let mut bytes = Unpacker(bytes);
     let mut all = Vec::new();
-    while let (Some(letter), Some(id)) = (bytes.text(), bytes.text()) {
+    while let (Some(letter), Some(id), Some(heard)) = (bytes.text(), bytes.text(), bytes.number()) {
         if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.letter() == letter) {
-            all.push(Touched { kind, id: id.to_owned() });
+            all.push(Touched { kind, id: id.to_owned(), heard: heard != 0 });
         }
     }
     all

@@ -68,7 +68,16 @@ impl Watcher {
     /// A watch that has been told nothing yet.
     pub fn new(hub: Rc<Hub>, wish: Wish, start: Start) -> Self {
         hub.count(true);
-        Self { hub, wish, start: Some(start), place: 0, version: 0, passed: 0, columns_told: false, over: false }
+        Self {
+            hub,
+            wish,
+            start: Some(start),
+            place: 0,
+            version: 0,
+            passed: 0,
+            columns_told: false,
+            over: false,
+        }
     }
 
     /// What it is of.

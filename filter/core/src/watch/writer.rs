@@ -26,7 +26,7 @@ pub struct Observed {
     pub hash: u64,
     /// The newest moment that Coder stamped on it.
     pub newest: Millis,
-    /// See [`super::pack_workspace`].
+    /// What is kept of it; see [`super::view`].
     pub parts: Vec<u8>,
 }
 
@@ -112,9 +112,10 @@ impl Writer {
         lacks.cloned().collect()
     }
 
-    /// Whether an object is known.
-    pub fn knows(&self, subject: &Subject, id: &str) -> bool {
-        self.table(subject).is_some_and(|table| table.objects.contains_key(id))
+    /// Whether an object is not as it is known.
+    pub fn differs(&self, subject: &Subject, object: &Observed) -> bool {
+        let known = self.table(subject).and_then(|table| table.objects.get(&object.id));
+        known.is_none_or(|known| known.hash != object.hash || known.name != object.name)
     }
 
     /// Takes in objects as they were read, and ids of those that are gone. Returns how many changes that made; `None` when another writer has taken
@@ -138,7 +139,8 @@ impl Writer {
             before,
             after,
         };
-        let parts = |known: &Known| self.hub.store.record(known.place).map(|record| record.parts).unwrap_or_default();
+        let parts =
+            |known: &Known| self.hub.store.record(known.place).map(|record| record.parts).unwrap_or_default();
         for id in gone {
             if let Some(known) = table.objects.get(id) {
                 changes.push((None, event(Change::Deleted, id, parts(known), Vec::new()), None));
@@ -183,12 +185,8 @@ impl Writer {
         for ((_, mut event, object), version) in changes.into_iter().zip(versions) {
             event.version = version;
             let known = self.table(subject).and_then(|table| table.objects.get(&event.id)).cloned();
-            let mut record = Record {
-                subject: key.clone(),
-                id: event.id.clone(),
-                version,
-                ..Record::default()
-            };
+            let mut record =
+                Record { subject: key.clone(), id: event.id.clone(), version, ..Record::default() };
             match object {
                 Some(object) => {
                     let place = match known {
@@ -241,7 +239,7 @@ impl Writer {
     /// Whether a complete reading that begins now goes on from what is known; else it is a new beginning, and no change is told.
     pub fn goes_on(&self, subject: &Subject, now: Millis) -> bool {
         let state = self.hub.store.state(subject);
-        state.since != 0 && now.saturating_sub(state.read_at) < FORGOTTEN
+        state.since != 0 && now.saturating_sub(state.read_at.max(state.failed_at)) < FORGOTTEN
     }
 
     /// Takes in a complete reading as a new beginning. `version` was given out when it began.
@@ -279,7 +277,8 @@ impl Writer {
     /// A complete reading has been taken in: it began at that moment, and that version was given out then.
     pub fn read(&self, subject: &Subject, began: Millis, version: u64) {
         let state = self.hub.store.state(subject);
-        let state = State { read_at: began, read_version: version, failure: String::new(), failed_at: 0, ..state };
+        let state =
+            State { read_at: began, read_version: version, failure: String::new(), failed_at: 0, ..state };
         self.hub.store.set_state(subject, &state);
     }
 }

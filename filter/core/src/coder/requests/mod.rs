@@ -48,12 +48,34 @@ impl Request {
             && !self.path.ends_with("/dynamic-parameters/evaluate")
     }
 
+    /// What it may change, as far as its path tells: a new workspace has its id only in the answer.
+    pub fn touches(&self) -> Option<Touches<'_>> {
+        if !self.changes() {
+            return None;
+        }
+        let mut segments = self.path.split('/').skip(3);
+        match (segments.next()?, segments.next()?) {
+            ("workspaces", id) => Some(Touches::Workspace(id)),
+            ("templates" | "templateversions" | "organizations", _) => Some(Touches::Templates),
+            _ => None,
+        }
+    }
+
     /// With a value as its body, which is written as JSON.
     fn json<T: Serialize + ?Sized>(method: &'static str, path: String, body: &T) -> Self {
         // Shapes of ours with text as their keys can always be written.
         let body = crate::json::to_vec(body).unwrap_or_default();
         Self { method, path, body: Some(body), content_type: Some("application/json") }
     }
+}
+
+/// What a request may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touches<'a> {
+    /// The workspace of this id.
+    Workspace(&'a str),
+    /// A template, or what belongs to one.
+    Templates,
 }
 
 /// `POST /authcheck` → an object with a boolean for each check: `workspaces`, `templates` and `jobs` are all true

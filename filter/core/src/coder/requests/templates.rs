@@ -190,6 +190,14 @@ pub fn provisioner_jobs(organization: &str, statuses: &[&str], limit: u64) -> Re
     Request::get(pairs.0)
 }
 
+/// The same for these jobs, whatever their state.
+pub fn provisioner_jobs_by_id(organization: &str, ids: &[&str]) -> Request {
+    let mut pairs = Pairs::new(path(&["organizations", organization, "provisionerjobs"]));
+    pairs.put("ids", &ids.join(","));
+    pairs.put("limit", "0");
+    Request::get(pairs.0)
+}
+
 /// The jobs that decide the import conditions of an organization's templates: the newest that have not succeeded.
 /// Coder cannot filter by type, so builds are among them: `limit` bounds what failed long ago.
 pub fn unsuccessful_jobs(organization: &str, limit: u64) -> Request {

@@ -10,15 +10,17 @@ use crate::config::ControlPlane;
 use crate::convert::resource_version::newest_of_template;
 use crate::convert::selectable::{TEMPLATE_FIELDS, template_matches};
 use crate::convert::{self, Import};
-use crate::exchange::collection::{Listed, check_version, page};
+use crate::exchange::collection::{Listed, Listing, check_version, page};
 use crate::exchange::context::{Cx, settled};
 use crate::exchange::port::Pending;
 use crate::exchange::reply::Reply;
+use crate::json::Raw;
 use crate::kube::list_options::ListOptions;
 use crate::kube::negotiation::Accepted;
 use crate::kube::query::Query;
 use crate::kube::selectors::{FieldSelector, LabelSelector};
 use crate::kube::status::Status;
+use crate::watch::{Kind, pack_template};
 
 /// Unsuccessful jobs that are asked for, newest first, in each organization.
 const JOBS: u64 = 200;
@@ -40,6 +42,7 @@ pub(in crate::exchange) async fn list(
 ) -> Result<Reply, Status> {
     let options = ListOptions::parse(query, TEMPLATE_FIELDS)?;
     check_version(cx, &options)?;
+    Listing::begin(cx, Kind::Templates, planes, query);
     if let ([plane], Some(name)) = (planes, options.field_selector.exact("metadata.name")) {
         return one(cx, plane, name, &options, accepted).await;
     }
@@ -81,6 +84,36 @@ async fn one(
     page(cx, accepted, options, &[Listed { object, newest, version: Some(version) }])
 }
 
+/// Everything of a Coder, for those who watch: the JSON of each with that of its import.
+pub(in crate::exchange) async fn parts(cx: &Cx, plane: &ControlPlane) -> Result<Vec<Vec<u8>>, Status> {
+    let mut parts = Vec::new();
+    for reading in &read(cx, &[plane], &ListOptions::default()).await? {
+        let jobs = jobs(reading)?;
+        let mut raw = Vec::new();
+        for body in &reading.templates {
+            raw.extend(coder::parse::<Vec<Raw<'_>>>(body).map_err(|_| garbage(&plane.namespace, ""))?);
+        }
+        for (template, json) in templates(reading)?.iter().zip(raw) {
+            let known = jobs.iter().find(|(name, _)| *name == template.organization_name.as_str());
+            let import = Import::from_jobs(template, known.and_then(|(_, jobs)| jobs.as_deref()));
+            let mut job = "";
+            if let Import::Job(of_it) = import
+                && let Some(body) = reading.jobs.iter().find_map(|(name, body)| {
+                    body.as_ref().filter(|_| *name == template.organization_name.as_str())
+                })
+            {
+                let jobs = coder::parse::<Vec<Raw<'_>>>(body).unwrap_or_default();
+                let is_it = |json: &&Raw<'_>| {
+                    coder::parse(json.0.as_bytes()).is_ok_and(|job: ProvisionerJob<'_>| job.id == of_it.id)
+                };
+                job = jobs.iter().find(is_it).map_or("", |json| json.0);
+            }
+            parts.push(pack_template(json.0, import, job));
+        }
+    }
+    Ok(parts)
+}
+
 /// Reads the templates of these Coders, and hands those that are selected to who wants them.
 pub(super) async fn read_all<T>(
     cx: &Cx,
@@ -88,23 +121,7 @@ pub(super) async fn read_all<T>(
     options: &ListOptions,
     then: impl FnOnce(Vec<Listed<CoderTemplate<'_>>>) -> Result<T, Status>,
 ) -> Result<T, Status> {
-    let search = |deprecated| search(&options.label_selector, &options.field_selector, deprecated);
-    // All Coders are asked before the first is waited for.
-    let asked: Vec<_> = planes
-        .iter()
-        .map(|plane| {
-            [false, true].map(|deprecated| cx.send_to_coder(plane, requests::templates(&search(deprecated))))
-        })
-        .collect();
-    let mut readings = Vec::with_capacity(planes.len());
-    for (plane, [current, deprecated]) in planes.iter().zip(asked) {
-        let templates = [
-            receive(plane, &search(false), current).await?,
-            receive(plane, &search(true), deprecated).await?,
-        ];
-        let jobs = unsuccessful_jobs(cx, plane, organizations(plane, &templates)?).await?;
-        readings.push(Reading { plane, templates, jobs });
-    }
+    let readings = read(cx, planes, options).await?;
     let mut parsed = Vec::with_capacity(readings.len());
     for reading in &readings {
         parsed.push((reading.plane, templates(reading)?, jobs(reading)?));
@@ -122,6 +139,31 @@ pub(super) async fn read_all<T>(
         }
     }
     then(objects)
+}
+
+async fn read<'a>(
+    cx: &Cx,
+    planes: &[&'a ControlPlane],
+    options: &ListOptions,
+) -> Result<Vec<Reading<'a>>, Status> {
+    let search = |deprecated| search(&options.label_selector, &options.field_selector, deprecated);
+    // All Coders are asked before the first is waited for.
+    let asked: Vec<_> = planes
+        .iter()
+        .map(|plane| {
+            [false, true].map(|deprecated| cx.send_to_coder(plane, requests::templates(&search(deprecated))))
+        })
+        .collect();
+    let mut readings = Vec::with_capacity(planes.len());
+    for (plane, [current, deprecated]) in planes.iter().zip(asked) {
+        let templates = [
+            receive(plane, &search(false), current).await?,
+            receive(plane, &search(true), deprecated).await?,
+        ];
+        let jobs = unsuccessful_jobs(cx, plane, organizations(plane, &templates)?).await?;
+        readings.push(Reading { plane, templates, jobs });
+    }
+    Ok(readings)
 }
 
 /// What Coder can filter by itself: the organization.

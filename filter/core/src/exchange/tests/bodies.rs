@@ -13,7 +13,7 @@ fn waiting(world: &World) -> Exchange {
     let mut steps = vec![exchange.advance()];
     while let Some(step) = steps.pop() {
         match step {
-            Step::Reply(reply) => panic!("answered before its body: {reply:?}"),
+            Step::Reply(reply) | Step::Carry(_, reply) => panic!("answered before its body: {reply:?}"),
             Step::Wait => {}
             Step::Call(calls) => {
                 for (id, call) in calls {
@@ -110,7 +110,7 @@ fn the_log_knows_how_long_coder_took() {
     let mut steps = vec![exchange.body(Vec::new(), true, now)];
     let reply = loop {
         match steps.pop().unwrap() {
-            Step::Reply(reply) => break reply,
+            Step::Reply(reply) | Step::Carry(_, reply) => break reply,
             Step::Wait => {}
             Step::Call(calls) => {
                 for (id, call) in calls {

@@ -64,7 +64,13 @@ fn both_documents_know_the_same_verbs() {
                 "put" => "update",
                 other => other,
             };
-            described.insert(format!("{verb:?} {}", name.trim_start_matches('/')));
+            let name = name.trim_start_matches('/');
+            described.insert(format!("{verb:?} {name}"));
+            let all = [&operation["parameters"], &item["parameters"]];
+            let mut names = all.iter().filter_map(|set| set.as_array()).flatten().map(|one| &one["name"]);
+            if names.any(|name| name == "watch") {
+                described.insert(format!("\"watch\" {name}"));
+            }
         }
     }
     assert_eq!(listed, described);

@@ -137,7 +137,7 @@ impl World {
         let mut steps = vec![first];
         loop {
             match steps.pop()? {
-                Step::Reply(reply) => return Some(reply),
+                Step::Reply(reply) | Step::Carry(_, reply) => return Some(reply),
                 Step::Wait => {}
                 Step::Call(calls) => {
                     for (id, call) in calls {

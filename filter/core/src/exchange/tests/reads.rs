@@ -128,7 +128,6 @@ fn what_is_not_served_is_not_allowed() {
         ("PUT", "/namespaces/coder/coderworkspaces/a/status"),
         ("PATCH", "/namespaces/coder/codertemplates/a/status"),
         ("DELETE", "/namespaces/coder/coderworkspaces/a/scale"),
-        ("GET", "/namespaces/coder/coderworkspaces?watch=1"),
         ("HEAD", WORKSPACES),
         ("POST", "/namespaces/coder/coderworkspaces/a/log"),
     ] {

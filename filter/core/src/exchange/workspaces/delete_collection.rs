@@ -39,7 +39,7 @@ pub(in crate::exchange) async fn delete_collection(write: Write<'_>) -> Result<R
     let Some(search) = push_down(&list_options.label_selector, &list_options.field_selector) else {
         return Ok(nothing()?);
     };
-    let (names, meta) = read_all(cx, &[plane], &search, |lists| {
+    let (names, meta) = read_all(cx, &[plane], &search, |lists, _| {
         let mut objects = Vec::new();
         for pages in lists {
             select(plane, pages, &list_options, &mut objects);

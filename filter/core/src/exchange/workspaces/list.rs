@@ -13,14 +13,16 @@ use crate::config::ControlPlane;
 use crate::convert::resource_version::newest_of_workspace;
 use crate::convert::selectable::{WORKSPACE_FIELDS, push_down, workspace_matches};
 use crate::convert::{self, errors};
-use crate::exchange::collection::{Listed, check_version, page};
+use crate::exchange::collection::{Listed, Listing, check_version, page};
 use crate::exchange::context::{Cx, settled};
 use crate::exchange::port::Pending;
 use crate::exchange::reply::Reply;
+use crate::json::{Raw, object};
 use crate::kube::list_options::ListOptions;
 use crate::kube::negotiation::Accepted;
 use crate::kube::query::Query;
 use crate::kube::status::Status;
+use crate::watch::Kind;
 use std::collections::BTreeSet;
 
 /// How often a reading that did not come out whole is begun again.
@@ -38,10 +40,11 @@ pub(in crate::exchange) async fn list(
 ) -> Result<Reply, Status> {
     let options = ListOptions::parse(query, WORKSPACE_FIELDS)?;
     check_version(cx, &options)?;
+    Listing::begin(cx, Kind::Workspaces, planes, query);
     let Some(search) = push_down(&options.label_selector, &options.field_selector) else {
         return page::<CoderWorkspace<'_>>(cx, accepted, &options, &[]);
     };
-    read_all(cx, planes, &search, |lists| {
+    read_all(cx, planes, &search, |lists, _| {
         let mut objects = Vec::new();
         for (plane, pages) in planes.iter().zip(lists) {
             select(plane, pages, &options, &mut objects);
@@ -51,12 +54,31 @@ pub(in crate::exchange) async fn list(
     .await
 }
 
-/// Reads each of these Coders completely, and hands the pages of each, in the order of the Coders, to who wants them.
+/// Everything of a Coder as the JSON of each, for those who watch.
+pub(in crate::exchange) async fn parts(cx: &Cx, plane: &ControlPlane) -> Result<Vec<Vec<u8>>, Status> {
+    #[derive(Default)]
+    struct Page<'a> {
+        workspaces: Vec<Raw<'a>>,
+    }
+    object!(Page<'a> {} { workspaces });
+    read_all(cx, &[plane], &WorkspaceQuery::default(), |_, readings| {
+        let mut parts = Vec::new();
+        for body in readings.iter().flat_map(|(_, pages)| pages) {
+            let page: Page<'_> =
+                coder::parse(body).map_err(|_| garbage(Intent::Read, &plane.namespace, ""))?;
+            parts.extend(page.workspaces.iter().map(|json| json.0.as_bytes().to_vec()));
+        }
+        Ok(parts)
+    })
+    .await
+}
+
+/// Reads each of these Coders completely, and hands the pages of each, in the order of the Coders, to who wants them, with their bodies.
 pub(super) async fn read_all<T>(
     cx: &Cx,
     planes: &[&ControlPlane],
     search: &WorkspaceQuery,
-    then: impl FnOnce(&[Vec<WorkspaceList<'_>>]) -> Result<T, Status>,
+    then: impl FnOnce(&[Vec<WorkspaceList<'_>>], &[(&ControlPlane, Vec<Vec<u8>>)]) -> Result<T, Status>,
 ) -> Result<T, Status> {
     // All Coders are asked before the first is waited for.
     let first_pages: Vec<_> = planes.iter().map(|plane| ask(cx, plane, search, 0)).collect();
@@ -71,7 +93,7 @@ pub(super) async fn read_all<T>(
         let Some((index, missing)) =
             lists.iter().enumerate().find_map(|(index, pages)| Some((index, missing(pages)?)))
         else {
-            return then(&lists);
+            return then(&lists, &readings);
         };
         let Some((plane, pages)) = readings.get_mut(index) else { continue };
         match missing {

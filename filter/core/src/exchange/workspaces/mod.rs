@@ -32,7 +32,7 @@ fn subject<'a>(namespace: &'a str, name: &'a str) -> Subject<'a> {
 }
 
 /// A call to Coder failed.
-fn failed(error: &CoderError, namespace: &str, name: &str) -> Status {
+pub(super) fn failed(error: &CoderError, namespace: &str, name: &str) -> Status {
     errors::status(error, subject(namespace, name))
 }
 

@@ -1,7 +1,7 @@
 //! The paths of the OpenAPI document: an operation for each verb that is served, written as kube-apiserver writes those of custom
 //! resources.
 //!
-//! Says nothing of watch and of strategic merge patch, which are not served: clients choose by what stands here. kubectl, for
+//! Says nothing of strategic merge patch, which is not served: clients choose by what stands here. A watch is a list with other parameters. kubectl, for
 //! one, leaves validation to the server where PATCH has `fieldValidation` among its own parameters, so nothing is shared by `$ref`.
 
 use super::{KINDS, Kind, META, PREFIX, reference};
@@ -114,13 +114,13 @@ pub(super) fn paths(parameters: &Value) -> Value {
 fn all_namespaces(kind: &Kind, parameters: &Value) -> Value {
     let mut list = list(kind);
     list["operationId"] = json!(format!("listAggregationCoderV1alpha1{}ForAllNamespaces", kind.kind));
-    place(json!({"get": list}), &joined(parameters, &["list", "pretty"]))
+    place(json!({"get": list}), &joined(parameters, &["list", "watch", "pretty"]))
 }
 
 fn collection(kind: &Kind, parameters: &Value) -> Value {
     let object = Subject::object(kind);
     let mut list = list(kind);
-    list["parameters"] = parameters["list"].clone();
+    list["parameters"] = joined(parameters, &["list", "watch"]).into();
 
     let what = format!("create a {}", kind.kind);
     let mut create = object.operation("post", "createAggregationCoderV1alpha1", what);
@@ -257,6 +257,6 @@ mod tests {
             assert_eq!(types, PATCHES, "{path}");
         }
         let text = document.to_string();
-        assert!(!text.contains("\"name\":\"watch\"") && !text.contains("strategic-merge-patch+json"));
+        assert!(!text.contains("strategic-merge-patch+json"));
     }
 }

@@ -1,0 +1,160 @@
+//! The bell: a Lease in kube-apiserver. Whoever learns of a change rings it with a small PATCH of an annotation, and every stream of every replica, being
+//! a watch of that Lease, wakes within milliseconds. The annotation says who rings and which objects the other replicas must read again.
+
+use super::super::context::Cx;
+use super::super::filter::Filter;
+use super::super::port::{Call, Outcome, Port};
+use super::super::reply::Reply;
+use super::super::{Exchange, port::Pending};
+use super::{leader, read_word};
+use crate::config::Bell;
+use crate::json::{self, object};
+use crate::time::Millis;
+use std::rc::Rc;
+
+/// The annotation.
+const RING: &str = "aggregation.coder.com/ring";
+/// Least time between two rings of a process, in milliseconds: each wakes everybody.
+const PAUSE: Millis = 250;
+/// How often is looked whether there is something to ring for, in milliseconds.
+const LOOK: Millis = 50;
+/// Objects that a ring names; where there are more it names all.
+const WORDS: usize = 64;
+
+/// Rings whenever there is something to ring for, and takes part in the election of who reads Coder, for as long as it is this worker's turn.
+pub(super) async fn keep(cx: Rc<Cx>, bell: Bell) {
+    let watching = &cx.filter.watching;
+    let mut next_ring = 0;
+    let mut election = leader::Election::default();
+    while watching.hub.take_turn(cx.now()) && watching.running.borrow().len() > 1 {
+        let looks = election.go_on(&cx, &bell).await;
+        if looks && !watching.bell_works.get() {
+            let found = send(&cx, &bell, "GET", &bell.lease, Vec::new()).await;
+            watching.bell_works.set(found.is_ok_and(|answer| answer.status == 200));
+        }
+        let rung = watching.ring.borrow().is_some();
+        if rung && cx.now() >= next_ring {
+            next_ring = cx.now().saturating_add(PAUSE);
+            let words = watching.ring.take().unwrap_or_default();
+            let done = ring(&cx, &bell, &words).await.is_ok_and(|answer| answer.status == 200);
+            watching.bell_works.set(done);
+            if !done {
+                watching.ring(words);
+                next_ring = cx.now().saturating_add(PAUSE.saturating_mul(4));
+            }
+        }
+        cx.port.sleep_until(cx.now().saturating_add(LOOK)).await;
+    }
+    election.resign(&cx, &bell).await;
+}
+
+/// A change to a Lease of the filter's.
+pub(super) fn patch<'a>(cx: &'a Cx, bell: &Bell, lease: &str, body: Vec<u8>) -> Pending<'a> {
+    send(cx, bell, "PATCH", lease, body)
+}
+
+/// A call about a Lease of the filter's.
+pub(super) fn send<'a>(
+    cx: &'a Cx,
+    bell: &Bell,
+    method: &'static str,
+    lease: &str,
+    body: Vec<u8>,
+) -> Pending<'a> {
+    let mut headers = vec![
+        ("accept".to_owned(), "application/json".to_owned()),
+        ("user-agent".to_owned(), concat!("coder-kube-filter/", env!("CARGO_PKG_VERSION")).to_owned()),
+    ];
+    if !body.is_empty() {
+        headers.push(("content-type".to_owned(), "application/merge-patch+json".to_owned()));
+    }
+    cx.port.call(Call {
+        cluster: bell.cluster.clone(),
+        method,
+        authority: cx.filter.config.kubernetes.authority.clone(),
+        path: format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases/{lease}", bell.namespace),
+        headers,
+        body,
+        timeout_ms: 5_000,
+    })
+}
+
+async fn ring(cx: &Cx, bell: &Bell, words: &[String]) -> Outcome {
+    let mut text = cx.filter.watching.hub.process();
+    // Two rings in a row must differ, or the second is no change.
+    text.push_str(&format!(" {}", cx.now()));
+    for word in words.iter().take(WORDS) {
+        text.push(' ');
+        text.push_str(word);
+    }
+    if words.len() > WORDS {
+        for plane in &cx.filter.config.control_planes {
+            text.push_str(&format!(" w.{0}/ t.{0}/", plane.namespace));
+        }
+    }
+    let body = format!(r#"{{"metadata":{{"annotations":{{"{RING}":"{text}"}}}}}}"#);
+    patch(cx, bell, &bell.lease, body.into_bytes()).await
+}
+
+/// Rings from a process in which nobody watches.
+pub(super) fn ring_once(cx: &Cx, bell: &Bell, words: &[String]) {
+    let port = Rc::new(Port::background(cx.now(), 5_000));
+    let cx = Cx::new(cx.filter.clone(), port.clone());
+    let (bell, words) = (bell.clone(), words.to_vec());
+    cx.filter.clone().spawn(Exchange::new(port, async move {
+        let _ = ring(&cx, &bell, &words).await;
+        Reply::quiet()
+    }));
+}
+
+/// An event of the Lease's watch, as far as it matters.
+#[derive(Default)]
+struct Event<'a> {
+    kind: std::borrow::Cow<'a, str>,
+    object: Lease<'a>,
+}
+
+object!(Event<'a> { kind as "type", object } {});
+
+#[derive(Default)]
+struct Lease<'a> {
+    metadata: Metadata<'a>,
+}
+
+object!(Lease<'a> { metadata } {});
+
+#[derive(Default)]
+struct Metadata<'a> {
+    version: std::borrow::Cow<'a, str>,
+    annotations: Annotations<'a>,
+}
+
+object!(Metadata<'a> { version as "resourceVersion" } { annotations });
+
+#[derive(Default)]
+struct Annotations<'a> {
+    ring: std::borrow::Cow<'a, str>,
+}
+
+object!(Annotations<'a> {} { ring as "aggregation.coder.com/ring" });
+
+/// Listens to a part of a stream: whether it is kube-apiserver's bookmark. What others have changed is noted down, once in each worker.
+pub(super) fn hear(filter: &Filter, part: &[u8]) -> bool {
+    let Ok(event) = json::read::<Event<'_>>(part) else { return false };
+    if event.kind == "BOOKMARK" {
+        return true;
+    }
+    let watching = &filter.watching;
+    let Metadata { version, annotations } = event.object.metadata;
+    if *watching.heard.borrow() == *version {
+        return false;
+    }
+    let first = watching.heard.replace(version.into_owned()).is_empty();
+    let mut words = annotations.ring.split(' ');
+    if words.next() != Some(&watching.hub.process()) && !first {
+        for (subject, touched) in words.filter_map(read_word) {
+            watching.hub.wants.touch(&subject.namespace, &[touched]);
+        }
+    }
+    false
+}

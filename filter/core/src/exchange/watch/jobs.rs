@@ -1,0 +1,133 @@
+//! What has changed in Coder, cheaply: nearly everything that happens to a workspace is a job of its provisioner, and the newest jobs of an organization
+//! are one short call.
+
+use super::super::context::{Cx, settled};
+use crate::coder::errors::{Class, Intent};
+use crate::coder::{self, Organization, ProvisionerJob, requests};
+use crate::config::ControlPlane;
+use crate::kube::status::Status;
+
+/// Jobs that are looked at in each organization, newest first.
+const NEWEST: u64 = 50;
+/// Unfinished ones that are asked for beside those.
+const UNFINISHED: usize = 50;
+
+/// What the jobs say.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Workspaces to be read again.
+    pub(super) workspaces: Vec<String>,
+    /// Templates are to be read again.
+    pub(super) templates: bool,
+    /// More has happened than can be told.
+    pub(super) all: bool,
+}
+
+/// The jobs that were seen last.
+#[derive(Default)]
+pub(super) struct Jobs {
+    organizations: Vec<(String, Vec<Seen>)>,
+    /// They have been looked at before.
+    begun: bool,
+    /// Coder does not show them to us.
+    hidden: bool,
+}
+
+#[derive(Clone)]
+struct Seen {
+    id: String,
+    status: String,
+    finished: bool,
+}
+
+impl Jobs {
+    /// The organizations may have changed.
+    pub(super) fn forget_organizations(&mut self) {
+        self.begun = false;
+        self.hidden = false;
+    }
+
+    /// Looks at the jobs of every organization.
+    pub(super) async fn look(&mut self, cx: &Cx, plane: &ControlPlane) -> Result<News, Status> {
+        let mut news = News::default();
+        if self.hidden {
+            return Ok(news);
+        }
+        if !self.begun {
+            let body = ask(cx, plane, requests::organizations()).await?.unwrap_or_default();
+            let organizations = coder::parse::<Vec<Organization<'_>>>(&body).unwrap_or_default();
+            self.organizations.retain(|(known, _)| organizations.iter().any(|one| *one.id == **known));
+            for organization in &organizations {
+                if !self.organizations.iter().any(|(known, _)| *known == *organization.id) {
+                    self.organizations.push((organization.id.as_str().to_owned(), Vec::new()));
+                }
+            }
+            self.begun = true;
+        }
+        for (organization, seen) in &mut self.organizations {
+            let request = requests::provisioner_jobs(organization, &[], NEWEST);
+            let Some(body) = ask(cx, plane, request).await? else {
+                self.hidden = true;
+                return Ok(News { all: true, ..news });
+            };
+            let mut now = Vec::new();
+            let known = |jobs: &[Seen], id: &str| jobs.iter().any(|job| job.id == id);
+            take(&body, seen, &mut now, &mut news);
+            let count = u64::try_from(now.len()).unwrap_or_default();
+            news.all |= count == NEWEST && !seen.is_empty() && !now.iter().any(|job| known(seen, &job.id));
+            let left: Vec<&str> = seen
+                .iter()
+                .filter(|job| !job.finished && !known(&now, &job.id))
+                .map(|job| job.id.as_str())
+                .take(UNFINISHED)
+                .collect();
+            let more = if !left.is_empty() {
+                ask(cx, plane, requests::provisioner_jobs_by_id(organization, &left)).await?
+            } else if seen.is_empty() && count == NEWEST {
+                let unfinished = ["pending", "running", "canceling"];
+                ask(cx, plane, requests::provisioner_jobs(organization, &unfinished, NEWEST)).await?
+            } else {
+                None
+            };
+            if let Some(body) = more {
+                take(&body, seen, &mut now, &mut news);
+            }
+            *seen = now;
+        }
+        Ok(news)
+    }
+}
+
+/// Compares jobs with what was seen of them. What has never been looked at before is no news.
+fn take(body: &[u8], seen: &[Seen], now: &mut Vec<Seen>, news: &mut News) {
+    let Ok(jobs) = coder::parse::<Vec<ProvisionerJob<'_>>>(body) else { return };
+    for job in &jobs {
+        if now.iter().any(|other| other.id == job.id.as_str()) {
+            continue;
+        }
+        let before = seen.iter().find(|other| other.id == job.id.as_str());
+        if !seen.is_empty() && before.is_none_or(|before| before.status != job.status.as_str()) {
+            match &job.metadata.workspace_id {
+                Some(id) if !news.workspaces.iter().any(|other| other == id.as_str()) => {
+                    news.workspaces.push(id.as_str().to_owned());
+                }
+                Some(_) => {}
+                None => news.templates |= job.is_import(),
+            }
+        }
+        now.push(Seen {
+            id: job.id.as_str().to_owned(),
+            status: job.status.as_str().to_owned(),
+            finished: job.is_finished(),
+        });
+    }
+}
+
+/// The body of an answer; nothing where Coder does not let us see it.
+async fn ask(cx: &Cx, plane: &ControlPlane, request: requests::Request) -> Result<Option<Vec<u8>>, Status> {
+    match settled(Intent::Read, cx.send_to_coder(plane, request)).await {
+        Ok(answer) => Ok(Some(answer.body)),
+        Err(e) if matches!(e.class, Class::NotFound | Class::Forbidden) => Ok(None),
+        Err(e) => Err(super::super::workspaces::failed(&e, &plane.namespace, "")),
+    }
+}

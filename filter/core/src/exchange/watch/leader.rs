@@ -1,0 +1,184 @@
+//! Which replica looks for changes in Coder. Its name stands in a Lease of its own, because renewing it must not wake everybody.
+//!
+//! The others follow: they read what the bell names. What they want to have watched they write into the same Lease, with the moment until which it
+//! holds.
+
+use super::super::context::Cx;
+use super::{LINGER, bell};
+use crate::config::Bell;
+use crate::json::{self, Fields, object};
+use crate::time::{self, Millis};
+use crate::watch::Subject;
+use std::borrow::Cow;
+
+/// How long a holder is believed to be there after a sign of life, in milliseconds.
+const LEASE: Millis = 15_000;
+/// How often the holder gives one, and others look.
+const RENEWED: Millis = 5_000;
+/// A holder that has not reached Coder for so long gives way.
+const FAILING: Millis = 15_000;
+/// What a process wants to have watched: this, and its name.
+const WANTS: &str = "wants.aggregation.coder.com/";
+
+#[derive(Default)]
+struct Lease<'a> {
+    metadata: Metadata<'a>,
+    spec: Spec<'a>,
+}
+
+object!(Lease<'a> { metadata } { spec });
+
+#[derive(Default)]
+struct Metadata<'a> {
+    version: Cow<'a, str>,
+    annotations: Fields<Cow<'a, str>, Cow<'a, str>>,
+}
+
+object!(Metadata<'a> { version as "resourceVersion" } { annotations });
+
+#[derive(Default)]
+struct Spec<'a> {
+    holder: Cow<'a, str>,
+    renewed: Cow<'a, str>,
+}
+
+object!(Spec<'a> {} { holder as "holderIdentity", renewed as "renewTime" });
+
+/// A process's part in the election.
+#[derive(Default)]
+pub(super) struct Election {
+    next: Millis,
+    /// The Lease's version when the holder's last sign of life was seen, and when that was by our clock.
+    seen: (String, Millis),
+    holds: bool,
+}
+
+impl Election {
+    /// Looks, when it is time, whether there is a leader, and becomes it if there is none. Whether it was time.
+    pub(super) async fn go_on(&mut self, cx: &Cx, bell: &Bell) -> bool {
+        let due = cx.now() >= self.next;
+        if due {
+            self.next = cx.now().saturating_add(RENEWED);
+            self.look(cx, bell).await;
+        }
+        due
+    }
+
+    async fn look(&mut self, cx: &Cx, bell: &Bell) {
+        let watching = &cx.filter.watching;
+        let me = watching.hub.process();
+        let answer = bell::send(cx, bell, "GET", &bell.poller_lease, Vec::new()).await;
+        let now = cx.now();
+        let lease = answer.as_ref().ok().filter(|answer| answer.status == 200);
+        let Some(lease) = lease.and_then(|answer| json::read::<Lease<'_>>(&answer.body).ok()) else {
+            // Who cannot ask leads: better twice than not at all.
+            if now.saturating_sub(self.seen.1) > LEASE {
+                watching.leads.set(true);
+            }
+            return;
+        };
+        self.hear_wants(cx, &lease, &me);
+        let sign = [&*lease.spec.holder, " ", &lease.spec.renewed].concat();
+        if self.seen.0 != sign {
+            // A sign of life that was already old when it was first seen is none.
+            let renewed = time::parse(&lease.spec.renewed).unwrap_or_default();
+            let old = self.seen.0.is_empty() && now.saturating_sub(renewed) > LEASE;
+            self.seen = (sign, if old { 0 } else { now });
+        }
+        let free = lease.spec.holder.is_empty() || now.saturating_sub(self.seen.1) > LEASE;
+        let failing = watching.failing_since.get();
+        let fails = failing != 0 && now.saturating_sub(failing) > FAILING;
+        self.holds = if fails { false } else { lease.spec.holder == me || free };
+        if !self.holds && lease.spec.holder != me && !self.must_say(&lease, &me, now) {
+            watching.leads.set(false);
+            return;
+        }
+        let holder = if self.holds {
+            &me
+        } else if lease.spec.holder == me {
+            ""
+        } else {
+            &*lease.spec.holder
+        };
+        let body = self.body(cx, &lease, &me, holder);
+        let done = bell::patch(cx, bell, &bell.poller_lease, body).await;
+        self.holds &= done.is_ok_and(|answer| answer.status == 200);
+        watching.leads.set(self.holds);
+    }
+
+    /// What others want to have watched is watched here, too.
+    fn hear_wants(&self, cx: &Cx, lease: &Lease<'_>, me: &str) {
+        for (name, value) in &lease.metadata.annotations.0 {
+            let Some(process) = name.strip_prefix(WANTS) else { continue };
+            let mut words = value.split(' ');
+            let until = words.next().and_then(|until| until.parse::<Millis>().ok()).unwrap_or_default();
+            if process != me && until > cx.now() {
+                for subject in words.filter_map(Subject::parse) {
+                    cx.filter.watching.hub.wants.want(&subject, cx.now(), 0);
+                }
+            }
+        }
+    }
+
+    /// Whether what this process wants to have watched must be said again.
+    fn must_say(&self, lease: &Lease<'_>, me: &str, now: Millis) -> bool {
+        let said = lease.metadata.annotations.0.iter().find(|(name, _)| name.strip_prefix(WANTS) == Some(me));
+        let until = said.and_then(|(_, value)| value.split(' ').next()?.parse::<Millis>().ok());
+        until.is_none_or(|until| until.saturating_sub(now) < LINGER / 2)
+    }
+
+    fn body(&self, cx: &Cx, lease: &Lease<'_>, me: &str, holder: &str) -> Vec<u8> {
+        let (watching, now) = (&cx.filter.watching, cx.now());
+        let mut annotations = String::new();
+        // Whoever has gone takes nothing along.
+        for (name, value) in &lease.metadata.annotations.0 {
+            let until = value.split(' ').next().and_then(|until| until.parse::<Millis>().ok());
+            let gone = until.is_none_or(|until| until < now);
+            if name.strip_prefix(WANTS).is_some_and(|process| process != me) && gone {
+                annotations.push_str(&format!(r#""{name}":null,"#));
+            }
+        }
+        let mut wants = now.saturating_add(LINGER).to_string();
+        for (subject, ..) in watching.watched.borrow().iter() {
+            wants.push(' ');
+            wants.push_str(&subject.key());
+        }
+        annotations.push_str(&format!(r#""{WANTS}{me}":"{wants}""#));
+        let renewed = if holder == me {
+            format!(r#","renewTime":"{}","leaseDurationSeconds":15"#, micro_time(now))
+        } else {
+            String::new()
+        };
+        let version = &lease.metadata.version;
+        let body = format!(
+            r#"{{"metadata":{{"resourceVersion":"{version}","annotations":{{{annotations}}}}},"spec":{{"holderIdentity":"{holder}"{renewed}}}}}"#
+        );
+        body.into_bytes()
+    }
+
+    /// Gives way at once, so that another replica need not wait.
+    pub(super) async fn resign(&mut self, cx: &Cx, bell: &Bell) {
+        if !std::mem::take(&mut self.holds) {
+            return;
+        }
+        cx.filter.watching.leads.set(false);
+        let body = br#"{"spec":{"holderIdentity":""}}"#.to_vec();
+        let _ = bell::patch(cx, bell, &bell.poller_lease, body).await;
+    }
+}
+
+/// `metav1.MicroTime`.
+fn micro_time(now: Millis) -> String {
+    format!("{}.{:03}000Z", time::format(now).trim_end_matches('Z'), now.rem_euclid(1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn micro_times_have_six_digits() {
+        assert_eq!(micro_time(0), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(micro_time(1_795_255_200_123), "2026-11-21T10:00:00.123000Z");
+    }
+}

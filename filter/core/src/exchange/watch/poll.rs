@@ -1,0 +1,334 @@
+//! Reads one Coder for all who watch it, for as long as somebody does and it is this worker's turn.
+//!
+//! One call after the other, so that what was read later is newer. What we have changed ourselves comes first, then what somebody waits for, then a look at
+//! Coder's jobs, and a full reading when it is time: that one takes long, and is kept to a share of Coder's time.
+
+use super::super::context::Cx;
+use super::super::join;
+use super::jobs::{Jobs, News};
+use super::reading::{self, One, Read};
+use super::{LINGER, word};
+use crate::config::ControlPlane;
+use crate::kube::status::Status;
+use crate::time::Millis;
+use crate::watch::{Kind, Observed, Subject, Touched, Writer};
+use std::rc::Rc;
+
+/// How often is looked whether there is something to do, in milliseconds.
+const LOOK: Millis = 50;
+/// Workspaces that are read one by one; where there are more, all are read.
+const ONE_BY_ONE: usize = 40;
+/// Calls to Coder at once where several workspaces are read.
+const AT_ONCE: usize = 4;
+/// How long a workspace is read again and again because its agents are coming up.
+const SETTLING: Millis = 300_000;
+/// First and longest pause after Coder has failed.
+const PAUSE: (Millis, Millis) = (500, 30_000);
+
+/// What is known of one Coder's reading.
+struct Poll {
+    cx: Rc<Cx>,
+    plane: ControlPlane,
+    jobs: Jobs,
+    next_jobs: Millis,
+    /// Ids of workspaces to be read again.
+    due: Vec<String>,
+    /// Ids of those of which others have told us, and need not be told.
+    heard: Vec<String>,
+    /// Ids of those that are settling, and until when that is believed.
+    settling: Vec<(String, Millis)>,
+    kinds: [Reading; 2],
+    pause: Millis,
+    /// Coder is left alone until then.
+    paused_until: Millis,
+}
+
+/// A kind's full readings.
+struct Reading {
+    kind: Kind,
+    /// When one is to be made, if nobody wants one before.
+    next: Millis,
+    /// None is made before.
+    not_before: Millis,
+    due: bool,
+}
+
+pub(super) async fn poll(cx: Rc<Cx>, plane: ControlPlane) {
+    let kinds = Kind::ALL.map(|kind| Reading { kind, next: 0, not_before: 0, due: false });
+    let (jobs, next_jobs, due, heard, settling, pause, paused_until) = Default::default();
+    let mut poll = Poll { cx, plane, jobs, next_jobs, due, heard, settling, kinds, pause, paused_until };
+    loop {
+        let now = poll.cx.now();
+        let wanted = Kind::ALL.map(|kind| poll.is_wanted(kind));
+        if wanted == [false; 2] || !poll.is_our_turn() {
+            return;
+        }
+        if now >= poll.paused_until {
+            match poll.turn(wanted).await {
+                Ok(true) => {
+                    poll.pause = 0;
+                    poll.cx.filter.watching.failing_since.set(0);
+                }
+                Ok(false) => {}
+                Err(status) => poll.failed(&status, wanted),
+            }
+        }
+        let until = poll.cx.now().saturating_add(LOOK);
+        poll.cx.port.sleep_until(until).await;
+    }
+}
+
+impl Poll {
+    fn subject(&self, kind: Kind) -> Subject {
+        Subject { namespace: self.plane.namespace.clone(), kind }
+    }
+
+    /// Whether this worker still is the one that reads. One that has lost its turn, while it waited for Coder, must not write.
+    fn is_our_turn(&self) -> bool {
+        let watching = &self.cx.filter.watching;
+        let ours = watching.hub.take_turn(self.cx.now());
+        if !ours {
+            watching.writer.take();
+        }
+        ours && watching.writer.borrow().is_some()
+    }
+
+    fn is_wanted(&self, kind: Kind) -> bool {
+        let want = self.cx.filter.watching.hub.wants.of(&self.subject(kind));
+        self.cx.now().saturating_sub(want.watched_at) < LINGER
+    }
+
+    /// Does what is due. Whether Coder was asked.
+    async fn turn(&mut self, wanted: [bool; 2]) -> Result<bool, Status> {
+        let (cx, now) = (self.cx.clone(), self.cx.now());
+        let watching = &cx.filter.watching;
+        for touched in watching.hub.wants.take_touched(&self.plane.namespace) {
+            if touched.heard {
+                self.heard.push(touched.id.clone());
+            }
+            match touched.kind {
+                Kind::Workspaces if !touched.id.is_empty() => self.is_due(touched.id),
+                kind => self.reading(kind, |reading| reading.due = true),
+            }
+        }
+        let leads = watching.leads.get();
+        let mut asked = false;
+        if leads && now >= self.next_jobs {
+            // Before a first full reading: what happens from now on will be seen.
+            self.next_jobs = now.saturating_add(jittered(&cx, cx.filter.config.watch.poll()));
+            let news = self.jobs.look(&cx, &self.plane).await?;
+            self.take(news);
+            asked = true;
+        }
+        if self.due.len() > ONE_BY_ONE {
+            self.reading(Kind::Workspaces, |reading| reading.due = true);
+        }
+        for (kind, wanted) in Kind::ALL.into_iter().zip(wanted) {
+            if wanted && self.is_reading_due(kind, leads) {
+                self.read_all(kind).await?;
+                if kind == Kind::Workspaces {
+                    self.due.clear();
+                }
+                asked = true;
+            }
+        }
+        if wanted.first() == Some(&true) && !self.due.is_empty() {
+            self.read_some().await?;
+            asked = true;
+        }
+        self.due.clear();
+        self.heard.clear();
+        Ok(asked)
+    }
+
+    fn reading(&mut self, kind: Kind, change: impl FnOnce(&mut Reading)) {
+        if let Some(reading) = self.kinds.iter_mut().find(|reading| reading.kind == kind) {
+            change(reading);
+        }
+    }
+
+    fn is_due(&mut self, id: String) {
+        if !self.due.contains(&id) {
+            self.due.push(id);
+        }
+    }
+
+    fn take(&mut self, news: News) {
+        let now = self.cx.now();
+        for id in news.workspaces {
+            self.is_due(id);
+        }
+        self.settling.retain(|(_, until)| now < *until);
+        for id in self.settling.clone() {
+            self.is_due(id.0);
+        }
+        if news.all {
+            self.reading(Kind::Workspaces, |reading| reading.due = true);
+        }
+        if news.all || news.templates {
+            self.reading(Kind::Templates, |reading| reading.due = true);
+        }
+    }
+
+    fn is_reading_due(&self, kind: Kind, leads: bool) -> bool {
+        let Some(reading) = self.kinds.iter().find(|reading| reading.kind == kind) else { return false };
+        let hub = &self.cx.filter.watching.hub;
+        let (subject, now) = (self.subject(kind), self.cx.now());
+        let state = hub.state(&subject);
+        let waited_for = state.since == 0 || hub.wants.of(&subject).fresh_from > state.read_at;
+        // A process that has just taken this up does not know what it has missed.
+        let due = waited_for || reading.due || reading.next == 0 || (leads && now >= reading.next);
+        due && now >= reading.not_before
+    }
+
+    /// A full reading.
+    async fn read_all(&mut self, kind: Kind) -> Result<(), Status> {
+        let cx = self.cx.clone();
+        let (hub, subject) = (&cx.filter.watching.hub, self.subject(kind));
+        let began = cx.now();
+        let version = hub.clock.list_version(began);
+        self.reading(kind, |reading| reading.due = false);
+        if kind == Kind::Workspaces {
+            self.jobs.forget_organizations();
+        }
+        let read = match reading::all(&cx, &self.plane, kind).await {
+            Ok(read) => read,
+            Err(status) => {
+                self.reading(kind, |reading| reading.due = true);
+                return Err(status);
+            }
+        };
+        let mut observed = self.settle(read);
+        let goes_on = self.with_writer(|writer| writer.goes_on(&subject, cx.now())).unwrap_or(false);
+        if goes_on {
+            let missing = self.with_writer(|writer| writer.missing(&subject, &observed)).unwrap_or_default();
+            let found = join::each(AT_ONCE, missing, |id| {
+                let (cx, plane) = (&cx, &self.plane);
+                async move { (reading::one(cx, plane, kind, &id).await, id) }
+            })
+            .await;
+            let mut gone = Vec::new();
+            for (one, id) in found {
+                match one {
+                    One::There((object, _)) => observed.push(object),
+                    One::Gone => gone.push(id),
+                    One::Unknown(_) => {}
+                }
+            }
+            self.take_in(&subject, observed, &gone);
+        } else if self.is_our_turn() {
+            self.with_writer(|writer| writer.begin(&subject, observed, version));
+        }
+        self.with_writer(|writer| writer.read(&subject, began, version));
+        let took = cx.now().saturating_sub(began).max(1);
+        let share = Millis::from(cx.filter.config.watch.reading_share).max(1);
+        let rest = took.saturating_mul(100_i64.saturating_sub(share)) / share;
+        let pause = rest.max(cx.filter.config.watch.reading());
+        self.reading(kind, |reading| {
+            reading.next = cx.now().saturating_add(jittered(&cx, pause));
+            // Also where somebody waits, Coder has as long for others as it had for this.
+            reading.not_before = cx.now().saturating_add(took);
+        });
+        if !goes_on {
+            // Nothing to tell, but somebody waits to be told that.
+            cx.filter.watching.ring([]);
+        }
+        Ok(())
+    }
+
+    /// Workspaces one by one.
+    async fn read_some(&mut self) -> Result<(), Status> {
+        let cx = self.cx.clone();
+        let subject = self.subject(Kind::Workspaces);
+        let ids = std::mem::take(&mut self.due);
+        let found = join::each(AT_ONCE, ids, |id| {
+            let (cx, plane) = (&cx, &self.plane);
+            async move { (reading::one(cx, plane, Kind::Workspaces, &id).await, id) }
+        })
+        .await;
+        let (mut there, mut gone, mut failure) = (Vec::new(), Vec::new(), None);
+        for (one, id) in found {
+            match one {
+                One::There(read) => there.push(read),
+                One::Gone => gone.push(id),
+                One::Unknown(None) => {}
+                One::Unknown(Some(status)) => {
+                    failure = Some(status);
+                    let heard = self.heard.contains(&id);
+                    let again = Touched { kind: Kind::Workspaces, id, heard };
+                    cx.filter.watching.hub.wants.touch(&self.plane.namespace, &[again]);
+                }
+            }
+        }
+        let observed = self.settle(there);
+        self.take_in(&subject, observed, &gone);
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Remembers which of them are settling.
+    fn settle(&mut self, read: Vec<Read>) -> Vec<Observed> {
+        let until = self.cx.now().saturating_add(SETTLING);
+        let mut observed = Vec::with_capacity(read.len());
+        for (object, settling) in read {
+            let at = self.settling.iter().position(|(id, _)| *id == object.id);
+            match at {
+                Some(at) if !settling => drop(self.settling.swap_remove(at)),
+                None if settling && self.settling.len() < ONE_BY_ONE / 2 => {
+                    self.settling.push((object.id.clone(), until));
+                }
+                _ => {}
+            }
+            observed.push(object);
+        }
+        observed
+    }
+
+    /// Writes down what has changed, and rings. Other replicas read again what is named: what they may not have been told of.
+    fn take_in(&self, subject: &Subject, observed: Vec<Observed>, gone: &[String]) {
+        if !self.is_our_turn() {
+            return;
+        }
+        let watching = &self.cx.filter.watching;
+        let now = self.cx.now();
+        let written = self.with_writer(|writer| {
+            let differs = observed.iter().filter(|object| writer.differs(subject, object));
+            let ids: Vec<String> =
+                differs.map(|object| object.id.clone()).chain(gone.iter().cloned()).collect();
+            (writer.take_in(subject, observed, gone, now), ids)
+        });
+        match written {
+            Some((Some(0), _)) | None => {}
+            Some((Some(_), ids)) => {
+                let told = ids.iter().filter(|id| !self.heard.contains(id));
+                watching.ring(told.map(|id| word(subject, id)));
+            }
+            Some((None, _)) => drop(watching.writer.take()),
+        }
+    }
+
+    fn with_writer<T>(&self, work: impl FnOnce(&mut Writer) -> T) -> Option<T> {
+        self.cx.filter.watching.writer.borrow_mut().as_mut().map(work)
+    }
+
+    /// Coder has failed: those who wait are told, and it is left alone for a while.
+    fn failed(&mut self, status: &Status, wanted: [bool; 2]) {
+        let (cx, now) = (&self.cx, self.cx.now());
+        self.pause = self.pause.saturating_mul(2).clamp(PAUSE.0, PAUSE.1);
+        self.paused_until = now.saturating_add(jittered(cx, self.pause));
+        let failing = &cx.filter.watching.failing_since;
+        if failing.get() == 0 {
+            failing.set(now);
+        }
+        for (kind, wanted) in Kind::ALL.into_iter().zip(wanted) {
+            if wanted {
+                cx.filter.watching.hub.failed(&self.subject(kind), now, &status.message);
+            }
+        }
+    }
+}
+
+/// A little more or less, so that replicas do not all come at once.
+fn jittered(cx: &Cx, duration: Millis) -> Millis {
+    let tenths = i64::try_from(cx.filter.random.next(cx.now()) % 20).unwrap_or_default();
+    duration.saturating_add(duration.saturating_mul(tenths) / 100)
+}
