@@ -3,6 +3,8 @@
 //! Every callout belongs to its plugin's root context, not to the stream it serves: the host drops a stream's callouts silently
 //! when the client leaves, and would never tell. So a table leads from the callout's token to the exchange that waits for it.
 
+mod carry;
+
 use crate::alarm::Alarm;
 use crate::counters::Counters;
 use crate::host::{self, Buffer, HeaderMap, Level};
@@ -11,7 +13,7 @@ use crate::watches::Watches;
 use crate::work::{ContextId, For, Millis, Work, WorkId, Works};
 use coder_kube_core::config::Config;
 use coder_kube_core::exchange::{
-    Answer, Call, CallId, Carried, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict,
+    Answer, Call, CallId, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict,
 };
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -330,9 +332,8 @@ impl Vm {
             }
             For::Answered => report(reply),
             For::Watch(context) => {
-                if matches!(reply.status, 401 | 403) && self.watches.remove(context) {
-                    host::log(Level::Info, "a watch is cut off: its client may not watch any more");
-                    let _ = host::set_effective_context(context).and_then(|()| host::reset_stream());
+                if matches!(reply.status, 401 | 403) {
+                    self.cut_off(context);
                 }
             }
             For::Credentials => {
@@ -344,68 +345,6 @@ impl Vm {
                     plugin.next_check = Some(host::now().saturating_add(NEXT_CHECK));
                 }
             }
-        }
-    }
-
-    /// Lets a client's stream go on as a watch.
-    fn carry(&mut self, work: &Work, carried: Box<Carried>, reply: &Reply) {
-        let For::Client(context) = work.whom else { return };
-        let Some(stream) = self.streams.get_mut(context) else { return };
-        stream.work = None;
-        self.counters.count(reply);
-        if host::set_effective_context(context).is_err() {
-            return;
-        }
-        set_facts(reply);
-        // Envoy chooses no route without the second of these.
-        let schemes = [":scheme", "x-forwarded-proto"]
-            .map(|name| (name, host::header(HeaderMap::Request, name).unwrap_or_else(|| "https".to_owned())));
-        let headers = carried.headers();
-        let mut headers: Vec<(&str, &str)> =
-            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        headers.extend(schemes.iter().map(|(name, value)| (*name, value.as_str())));
-        let arriving = stream.arriving;
-        self.watches.insert(context, work.root, carried);
-        let done = host::set_headers(HeaderMap::Request, &headers)
-            .and_then(|()| if arriving { Ok(()) } else { host::continue_request() });
-        if let Err(e) = done {
-            self.watches.remove(context);
-            host::log(Level::Error, &format!("a watch cannot be carried: host status {}", e.0));
-            refuse();
-        }
-    }
-
-    /// kube-apiserver begins to carry a watch, or refuses.
-    pub(crate) fn response(&mut self, context: ContextId) {
-        let Some(carried) = self.watches.get_mut(context) else { return };
-        let status = host::header(HeaderMap::Response, ":status").and_then(|status| status.parse().ok());
-        let answered = status.unwrap_or(503);
-        if answered != 200 {
-            host::log(
-                Level::Error,
-                &format!("a watch cannot be carried: the bell's Lease answers {answered}"),
-            );
-        }
-        let (status, headers) = carried.begins(answered);
-        let status = status.to_string();
-        let mut all = vec![(":status", status.as_str())];
-        all.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));
-        if host::set_headers(HeaderMap::Response, &all).is_err() {
-            self.watches.remove(context);
-            let _ = host::reset_stream();
-        }
-    }
-
-    /// A part of what carries a watch; the watch's own events take its place.
-    pub(crate) fn response_body(&mut self, context: ContextId, size: usize, last: bool) {
-        let Some(carried) = self.watches.get_mut(context) else { return };
-        let told = host::buffer(Buffer::ResponseBody, size)
-            .map(|part| carried.part(&part, last, host::now()))
-            .and_then(|told| host::set_buffer(Buffer::ResponseBody, size, &told));
-        if told.is_err() {
-            // What is not replaced must not be seen.
-            self.watches.remove(context);
-            let _ = host::reset_stream();
         }
     }
 

@@ -163,7 +163,7 @@ fn append_metadata_alone(
             out.push(b',');
         }
     }
-    let _ = write!(out, "\"resourceVersion\":\"{}\",\"creationTimestamp\":null", bare.resource_version);
+    let _ = write!(out, "\"resourceVersion\":\"{}\"", bare.resource_version);
     if bare.initial_events_end {
         let _ = write!(out, ",\"annotations\":{{\"{INITIAL_EVENTS_END}\":\"true\"}}");
     }
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn bookmarks_are_in_the_form_of_their_watch() {
         let bare = Bare { resource_version: 9, initial_events_end: true, ..Bare::default() };
-        let meta = json!({"resourceVersion": "9", "creationTimestamp": null, "annotations": {INITIAL_EVENTS_END: "true"}});
+        let meta = json!({"resourceVersion": "9", "annotations": {INITIAL_EVENTS_END: "true"}});
         for (form, kind) in [(FORMS[0], "Thing"), (FORMS[1], "PartialObjectMetadata")] {
             let event = line(|out| append_bookmark::<Thing>(out, form, bare, true).unwrap());
             assert_eq!((&event["type"], &event["object"]["kind"]), (&json!("BOOKMARK"), &json!(kind)));
@@ -235,7 +235,7 @@ mod tests {
     fn what_is_not_known_any_more_and_errors() {
         let bare = Bare { namespace: "n", name: "a\"", uid: "u", resource_version: 9, ..Bare::default() };
         let event = line(|out| append_deleted::<Thing>(out, FORMS[0], bare, true).unwrap());
-        let meta = json!({"name": "a\"", "namespace": "n", "uid": "u", "resourceVersion": "9", "creationTimestamp": null});
+        let meta = json!({"name": "a\"", "namespace": "n", "uid": "u", "resourceVersion": "9"});
         assert_eq!((&event["type"], &event["object"]["metadata"]), (&json!("DELETED"), &meta));
         let event = line(|out| append_error(out, &Status::expired("too old")));
         assert_eq!((&event["type"], &event["object"]["code"]), (&json!("ERROR"), &json!(410)));

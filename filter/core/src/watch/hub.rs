@@ -37,6 +37,9 @@ struct Writing {
     columns: bool,
 }
 
+/// The object of the event at a place, before or after it.
+type Asked = (u64, bool);
+
 /// See the module.
 pub struct Hub {
     pub(super) planes: Vec<ControlPlane>,
@@ -56,7 +59,7 @@ pub struct Hub {
     /// Streams of this worker.
     watchers: Cell<usize>,
     written: RefCell<VecDeque<(Writing, Rc<[u8]>)>>,
-    facts: RefCell<VecDeque<((u64, bool), Rc<Facts>)>>,
+    facts: RefCell<VecDeque<(Asked, Rc<Facts>)>>,
 }
 
 impl Hub {

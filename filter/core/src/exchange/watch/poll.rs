@@ -222,7 +222,7 @@ impl Poll {
         self.with_writer(|writer| writer.read(&subject, began, version));
         let took = cx.now().saturating_sub(began).max(1);
         let share = Millis::from(cx.filter.config.watch.reading_share).max(1);
-        let rest = took.saturating_mul(100_i64.saturating_sub(share)) / share;
+        let rest = took.saturating_mul(100_i64.saturating_sub(share)).checked_div(share).unwrap_or_default();
         let pause = rest.max(cx.filter.config.watch.reading());
         self.reading(kind, |reading| {
             reading.next = cx.now().saturating_add(jittered(&cx, pause));

@@ -109,9 +109,8 @@ async fn begin(
         let states: Vec<_> = subjects.iter().map(|subject| hub.state(subject)).collect();
         let is_read = states.iter().all(|state| state.since != 0 && state.read_at >= wants);
         match options.resource_version {
-            _ if initial && is_read => {
-                return Ok(Some(Start::Present(options.send_initial_events == Some(true))));
-            }
+            // Kubernetes sends the bookmark to whoever understands it, asked for or not.
+            _ if initial && is_read => return Ok(Some(Start::Present(options.allow_watch_bookmarks))),
             ResourceVersion::At(version) if !initial => {
                 let from = From {
                     version,
