@@ -154,7 +154,7 @@ impl Endpoint {
     }
 
     /// What TLS needs for one connection that speaks `alpn`; `None` for plain HTTP.
-    pub(crate) fn tls(&self, alpn: &[u8]) -> Option<(Arc<ClientConfig>, ServerName<'static>)> {
+    pub fn tls(&self, alpn: &[u8]) -> Option<(Arc<ClientConfig>, ServerName<'static>)> {
         if !self.tls {
             return None;
         }

@@ -83,6 +83,11 @@ impl Replica {
         file
     }
 
+    /// Base URL of its admin interface.
+    pub fn admin(&self) -> &str {
+        &self.admin
+    }
+
     /// Its access log so far.
     pub fn access_log(&self) -> String {
         fs::read_to_string(self.folder.join("access.log")).unwrap_or_default()

@@ -13,6 +13,7 @@ mod report;
 mod rounds;
 mod upstream;
 mod usage;
+mod watch;
 
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,10 @@ use rounds::{Contender, Role, Workload};
 
 /// `cargo xtask bench`.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Bench {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// How often every contender has its turn; medians are shown
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -41,12 +45,22 @@ pub(crate) struct Bench {
     go_server: Option<PathBuf>,
 }
 
+/// What is measured instead.
+#[derive(clap::Subcommand)]
+enum Other {
+    /// Many watches on one Envoy: what they cost, and how late events are
+    Watch(watch::Watch),
+}
+
 /// Whatever the reviews are asked with: the upstream allows everybody everything.
 const TOKEN: &str = "bench";
 const API: &str = "/apis/aggregation.coder.com/v1alpha1/namespaces/coder/coderworkspaces";
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
+    if let Some(Other::Watch(watch)) = &bench.other {
+        return watch::run(watch);
+    }
     let (nginx, wrk) = programs::obtain()?;
     let program = tools::envoy()?;
     let module = match &bench.module {

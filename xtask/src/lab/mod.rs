@@ -198,6 +198,8 @@ fn start(lab: &Path, options: Options, programs: &Programs) -> Result<Environmen
     environment.path("ENVOY_LOG", &process::log(lab, "envoy"));
     environment.path("ENVOY_ACCESS_LOG", &running.access_log);
     environment.set("ENVOY_PID", running.pid.to_string());
+    let pids = process::all(lab).into_iter().map(|(name, record)| format!("{name}:{}", record.pid));
+    environment.set("LAB_PIDS", pids.collect::<Vec<_>>().join(" "));
     environment.path("ENVOY_BIN", &programs.envoy);
     environment.path("KUBECTL", &programs.kubectl);
     if let Some(python) = &programs.python {
