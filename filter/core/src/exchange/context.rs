@@ -14,7 +14,9 @@ use crate::time::Millis;
 use crate::watch::{Kind, Touched};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 /// One exchange's view of the world.
 pub(super) struct Cx {
@@ -118,14 +120,9 @@ impl Cx {
         self.port.call_coder(call, changes)
     }
 
-    /// Asks Coder and waits. An answer is a 2xx.
-    pub(super) async fn coder(
-        &self,
-        plane: &ControlPlane,
-        intent: Intent,
-        request: CoderRequest,
-    ) -> Result<Answer, CoderError> {
-        settled(intent, self.send_to_coder(plane, request)).await
+    /// Asks Coder, to be waited for. An answer is a 2xx.
+    pub(super) fn coder(&self, plane: &ControlPlane, intent: Intent, request: CoderRequest) -> Settled<'_> {
+        settled(intent, self.send_to_coder(plane, request))
     }
 }
 
@@ -140,10 +137,26 @@ fn user_agent(user: &str) -> String {
     agent
 }
 
+/// A call to Coder on its way, to be judged when it is known what became of it. No `async fn`: it is waited for in so many places that what
+/// each keeps of it, and drops, is much of the module.
+pub(super) struct Settled<'a> {
+    intent: Intent,
+    pending: Pending<'a>,
+}
+
+impl Future for Settled<'_> {
+    type Output = Result<Answer, CoderError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let intent = self.intent;
+        Pin::new(&mut self.pending).poll(context).map(|outcome| judged(intent, outcome))
+    }
+}
+
 /// Waits for a call to Coder: a 2xx is an answer, and for a write also 304, which says that it is so already; all else is an error by what the
 /// call was meant to do.
-pub(super) async fn settled(intent: Intent, pending: Pending<'_>) -> Result<Answer, CoderError> {
-    judged(intent, pending.await)
+pub(super) fn settled(intent: Intent, pending: Pending<'_>) -> Settled<'_> {
+    Settled { intent, pending }
 }
 
 /// As [`settled`], when it is known what became of the call.
