@@ -5,15 +5,19 @@
 use crate::time::Millis;
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
-/// When each expires, and its value. The map does not know the values' type, so that its code is there once.
-type Entries = BTreeMap<Vec<u8>, (Millis, Box<dyn Any>)>;
+/// What is remembered. It does not know the value's type, so that its code is there once.
+struct Entry {
+    key: Vec<u8>,
+    expires: Millis,
+    value: Box<dyn Any>,
+}
 
 /// See the module.
 pub(super) struct Cache<V> {
-    entries: RefCell<Entries>,
+    /// By their keys. There are so few that moving them costs less than a tree's code.
+    entries: RefCell<Vec<Entry>>,
     lifetime: Millis,
     capacity: usize,
     values: PhantomData<V>,
@@ -28,8 +32,8 @@ impl<V: Clone + 'static> Cache<V> {
     /// What is known under `key`, unless it has expired.
     pub(super) fn get(&self, key: &[u8], now: Millis) -> Option<V> {
         let entries = self.entries.borrow();
-        let (expires, value) = entries.get(key)?;
-        if now < *expires { value.downcast_ref().cloned() } else { None }
+        let entry = entries.get(place(&entries, key).ok()?)?;
+        if now < entry.expires { entry.value.downcast_ref().cloned() } else { None }
     }
 
     /// Remembers `value`. Where the cache is full, what has expired goes first, then everything: a caller who fills it with names of his
@@ -44,13 +48,27 @@ impl<V: Clone + 'static> Cache<V> {
     fn put_any(&self, key: Vec<u8>, value: Box<dyn Any>, now: Millis) {
         let mut entries = self.entries.borrow_mut();
         if entries.len() >= self.capacity {
-            entries.retain(|_, (expires, _)| now < *expires);
+            entries.retain(|entry| now < entry.expires);
             if entries.len() >= self.capacity {
                 entries.clear();
             }
         }
-        entries.insert(key, (now.saturating_add(self.lifetime), value));
+        let at = place(&entries, &key);
+        let entry = Entry { key, expires: now.saturating_add(self.lifetime), value };
+        match at {
+            Ok(at) => {
+                if let Some(known) = entries.get_mut(at) {
+                    *known = entry;
+                }
+            }
+            Err(at) => entries.insert(at, entry),
+        }
     }
+}
+
+/// Where the entry of that key is, or would have to be.
+fn place(entries: &[Entry], key: &[u8]) -> Result<usize, usize> {
+    entries.binary_search_by(|entry| entry.key.as_slice().cmp(key))
 }
 
 #[cfg(test)]
