@@ -214,6 +214,15 @@ impl<'de> Target<'_, 'de> {
         }
     }
 
+    /// A number that only a tree takes.
+    fn number<E: serde::de::Error>(self, number: impl Into<Value>, kind: &str) -> Result<(), E> {
+        if let Parts::Tree(value) = self.target.parts() {
+            *value = number.into();
+            return Ok(());
+        }
+        Err(self.unfit(kind))
+    }
+
     fn unfit<E: serde::de::Error>(&self, kind: &str) -> E {
         E::custom(format_args!("invalid type: {kind}, expected {}", self.target.expected()))
     }
@@ -226,7 +235,6 @@ impl<'de> DeserializeSeed<'de> for Target<'_, 'de> {
         self.report.spend()?;
         match self.target.parts() {
             Parts::Raw(raw) => raw.0 = <&RawValue>::deserialize(deserializer)?.get(),
-            Parts::Tree(value) => tree::read(value, self.report, deserializer)?,
             Parts::Skip => drop(IgnoredAny::deserialize(deserializer)?),
             _ => return deserializer.deserialize_any(self),
         }
@@ -279,6 +287,11 @@ impl<'de> Visitor<'de> for Target<'_, 'de> {
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+        // To a tree `null` is a value, also where it may be absent.
+        if let Parts::Tree(value) = self.target.parts() {
+            *value = Value::Null;
+            return Ok(());
+        }
         self.scalar(Scalar::Null)
     }
 
@@ -293,12 +306,12 @@ impl<'de> Visitor<'de> for Target<'_, 'de> {
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
         match i64::try_from(value) {
             Ok(value) => self.scalar(Scalar::Integer(value)),
-            Err(_) => Err(self.unfit("integer out of range")),
+            Err(_) => self.number(value, "integer out of range"),
         }
     }
 
-    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
-        Err(self.unfit("fraction"))
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
+        self.number(value, "fraction")
     }
 
     fn visit_borrowed_str<E: serde::de::Error>(self, text: &'de str) -> Result<(), E> {
@@ -310,7 +323,12 @@ impl<'de> Visitor<'de> for Target<'_, 'de> {
     }
 
     fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<(), S::Error> {
-        let Parts::Array(array) = self.target.parts() else { return Err(self.unfit("sequence")) };
+        let (array, is_tree) = match self.target.parts() {
+            Parts::Array(array) => (Some(array), false),
+            Parts::Tree(value) => (tree::array(value), true),
+            _ => (None, false),
+        };
+        let Some(array) = array else { return Err(self.unfit("sequence")) };
         array.clear();
         for index in 0_usize.. {
             let before = self.report.count();
@@ -318,7 +336,9 @@ impl<'de> Visitor<'de> for Target<'_, 'de> {
                 Ok(Some(())) => self.report.found_within(before, format_args!("[{index}]")),
                 Ok(None) => break,
                 Err(e) => {
-                    self.report.failed_within(format_args!("[{index}]"));
+                    if !is_tree {
+                        self.report.failed_within(format_args!("[{index}]"));
+                    }
                     return Err(e);
                 }
             }
@@ -327,7 +347,12 @@ impl<'de> Visitor<'de> for Target<'_, 'de> {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
-        let Parts::Object(object) = self.target.parts() else { return Err(self.unfit("map")) };
+        let (object, is_tree) = match self.target.parts() {
+            Parts::Object(object) => (Some(object), false),
+            Parts::Tree(value) => (tree::object(value), true),
+            _ => (None, false),
+        };
+        let Some(object) = object else { return Err(self.unfit("map")) };
         let closed = object.is_closed();
         let mut seen = 0_u32;
         let mut names = BTreeSet::new();
@@ -335,7 +360,7 @@ impl<'de> Visitor<'de> for Target<'_, 'de> {
             if names.contains(&name) {
                 object.forget(&name);
                 // Forgetting takes time, so there is an end to it.
-                if !self.report.find(Problem::Duplicate, &name) {
+                if !self.report.find(Problem::Duplicate, &name) && !is_tree {
                     return Err(M::Error::custom("too many fields are unknown or repeated"));
                 }
             }
@@ -362,7 +387,9 @@ impl<'de> Visitor<'de> for Target<'_, 'de> {
             match read {
                 Ok(()) => self.report.found_within(before, format_args!("{name}")),
                 Err(e) => {
-                    self.report.failed_within(format_args!("{name}"));
+                    if !is_tree {
+                        self.report.failed_within(format_args!("{name}"));
+                    }
                     return Err(e);
                 }
             }

@@ -1,7 +1,6 @@
 //! What single values are read into: numbers, text, lists, maps, and JSON itself.
 
 use super::{Array, Field, Object, Parts, Read, Scalar, Unfit};
-use serde_json::Value;
 use std::borrow::Cow;
 
 /// Any value as its JSON, to be passed on or read later. Empty where there was none.
@@ -27,15 +26,6 @@ impl<'de> Read<'de> for Skip {
     }
     fn parts(&mut self) -> Parts<'_, 'de> {
         Parts::Skip
-    }
-}
-
-impl<'de> Read<'de> for Value {
-    fn expected(&self) -> &'static str {
-        "a value"
-    }
-    fn parts(&mut self) -> Parts<'_, 'de> {
-        Parts::Tree(self)
     }
 }
 
