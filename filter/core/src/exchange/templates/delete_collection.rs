@@ -1,7 +1,7 @@
 //! `deletecollection` of `codertemplates`: what the selectors choose is deleted, a few at once, each as `delete` does it.
 
 use super::delete::{active_version, remove};
-use super::list::read_all;
+use super::list::{parse_all, read_all, select};
 use super::{KIND, garbage, read};
 use crate::api::v1alpha1::{CoderTemplate, TEMPLATES};
 use crate::coder;
@@ -32,8 +32,10 @@ pub(in crate::exchange) async fn delete_collection(write: Write<'_>) -> Result<R
     if !plane.delete_with_namespace && write.namespace().await? == Phase::Terminating {
         return Ok(page::<CoderTemplate<'_>>(cx, accepted, &list_options, &[])?);
     }
-    let (names, meta) =
-        read_all(cx, &[plane], &list_options, |objects| Ok(names(cx, &list_options, &objects))).await?;
+    let (names, meta) = {
+        let readings = read_all(cx, &[plane], &list_options).await?;
+        names(cx, &list_options, &select(&parse_all(&readings)?, &list_options))
+    };
     let options = &delete_options;
     let outcomes = join::each(AT_ONCE, names, |name| async move {
         one(cx, plane, &name, options).await.map(|found| (name, found))

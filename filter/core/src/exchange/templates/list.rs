@@ -26,7 +26,7 @@ use crate::watch::{Kind, pack_template};
 const JOBS: u64 = 200;
 
 /// What Coder answered about one control plane.
-struct Reading<'a> {
+pub(super) struct Reading<'a> {
     plane: &'a ControlPlane,
     templates: [Vec<u8>; 2],
     /// Unsuccessful jobs by organization; none where Coder does not show them to us.
@@ -46,7 +46,9 @@ pub(in crate::exchange) async fn list(
     if let ([plane], Some(name)) = (planes, options.field_selector.exact("metadata.name")) {
         return one(cx, plane, name, &options, accepted).await;
     }
-    read_all(cx, planes, &options, |objects| page(cx, accepted, &options, &objects)).await
+    let readings = read_all(cx, planes, &options).await?;
+    let parsed = parse_all(&readings)?;
+    page(cx, accepted, &options, &select(&parsed, &options))
 }
 
 /// The list of one object, which is how `kubectl wait` looks at it: it takes no more calls to say of it what a get says (but for the files).
@@ -87,7 +89,7 @@ async fn one(
 /// Everything of a Coder, for those who watch: the JSON of each with that of its import.
 pub(in crate::exchange) async fn parts(cx: &Cx, plane: &ControlPlane) -> Result<Vec<Vec<u8>>, Status> {
     let mut parts = Vec::new();
-    for reading in &read(cx, &[plane], &ListOptions::default()).await? {
+    for reading in &read_all(cx, &[plane], &ListOptions::default()).await? {
         let jobs = jobs(reading)?;
         let mut raw = Vec::new();
         for body in &reading.templates {
@@ -114,34 +116,8 @@ pub(in crate::exchange) async fn parts(cx: &Cx, plane: &ControlPlane) -> Result<
     Ok(parts)
 }
 
-/// Reads the templates of these Coders, and hands those that are selected to who wants them.
-pub(super) async fn read_all<T>(
-    cx: &Cx,
-    planes: &[&ControlPlane],
-    options: &ListOptions,
-    then: impl FnOnce(Vec<Listed<CoderTemplate<'_>>>) -> Result<T, Status>,
-) -> Result<T, Status> {
-    let readings = read(cx, planes, options).await?;
-    let mut parsed = Vec::with_capacity(readings.len());
-    for reading in &readings {
-        parsed.push((reading.plane, templates(reading)?, jobs(reading)?));
-    }
-    let mut objects: Vec<Listed<CoderTemplate<'_>>> = Vec::new();
-    for (plane, templates, jobs) in &parsed {
-        for template in templates {
-            let jobs = jobs.iter().find(|(name, _)| *name == template.organization_name.as_str());
-            let jobs = jobs.and_then(|(_, jobs)| jobs.as_deref());
-            let import = Import::from_jobs(template, jobs);
-            let Some(object) = convert::template(template, &plane.namespace, import) else { continue };
-            if template_matches(&object, &options.label_selector, &options.field_selector) {
-                objects.push(Listed { object, newest: newest_of_template(template, import), version: None });
-            }
-        }
-    }
-    then(objects)
-}
-
-async fn read<'a>(
+/// Reads the templates of these Coders, to be given to [`parse_all`].
+pub(super) async fn read_all<'a>(
     cx: &Cx,
     planes: &[&'a ControlPlane],
     options: &ListOptions,
@@ -164,6 +140,32 @@ async fn read<'a>(
         readings.push(Reading { plane, templates, jobs });
     }
     Ok(readings)
+}
+
+/// The templates that were read, to be given to [`select`].
+pub(super) fn parse_all<'a>(readings: &'a [Reading<'_>]) -> Result<Vec<Parsed<'a>>, Status> {
+    let mut parsed = Vec::with_capacity(readings.len());
+    for reading in readings {
+        parsed.push(Parsed { plane: reading.plane, templates: templates(reading)?, jobs: jobs(reading)? });
+    }
+    Ok(parsed)
+}
+
+/// Those that the selectors let through.
+pub(super) fn select<'a>(parsed: &'a [Parsed<'_>], options: &ListOptions) -> Vec<Listed<CoderTemplate<'a>>> {
+    let mut objects = Vec::new();
+    for Parsed { plane, templates, jobs } in parsed {
+        for template in templates {
+            let jobs = jobs.iter().find(|(name, _)| *name == template.organization_name.as_str());
+            let jobs = jobs.and_then(|(_, jobs)| jobs.as_deref());
+            let import = Import::from_jobs(template, jobs);
+            let Some(object) = convert::template(template, &plane.namespace, import) else { continue };
+            if template_matches(&object, &options.label_selector, &options.field_selector) {
+                objects.push(Listed { object, newest: newest_of_template(template, import), version: None });
+            }
+        }
+    }
+    objects
 }
 
 /// What Coder can filter by itself: the organization.
@@ -236,6 +238,13 @@ fn templates<'a>(reading: &'a Reading<'_>) -> Result<Vec<Template<'a>>, Status> 
         );
     }
     Ok(all)
+}
+
+/// A [`Reading`] that has been read.
+pub(super) struct Parsed<'a> {
+    plane: &'a ControlPlane,
+    templates: Vec<Template<'a>>,
+    jobs: Jobs<'a>,
 }
 
 type Jobs<'a> = Vec<(&'a str, Option<Vec<ProvisionerJob<'a>>>)>;

@@ -73,13 +73,31 @@ pub(in crate::exchange) async fn parts(cx: &Cx, plane: &ControlPlane) -> Result<
     .await
 }
 
+/// The pages of each Coder.
+type Lists<'a> = &'a [Vec<WorkspaceList<'a>>];
+
+/// Their bodies.
+type Readings<'a> = &'a [(&'a ControlPlane, Vec<Vec<u8>>)];
+
 /// Reads each of these Coders completely, and hands the pages of each, in the order of the Coders, to who wants them, with their bodies.
 pub(super) async fn read_all<T>(
     cx: &Cx,
     planes: &[&ControlPlane],
     search: &WorkspaceQuery,
-    then: impl FnOnce(&[Vec<WorkspaceList<'_>>], &[(&ControlPlane, Vec<Vec<u8>>)]) -> Result<T, Status>,
+    mut then: impl FnMut(Lists<'_>, Readings<'_>) -> Result<T, Status>,
 ) -> Result<T, Status> {
+    let mut outcome = None;
+    read_pages(cx, planes, search, &mut |lists, readings| outcome = Some(then(lists, readings))).await?;
+    outcome.unwrap_or_else(|| Err(Status::internal_error("a list was not read")))
+}
+
+/// As [`read_all`], with its code there once, whatever comes of it.
+async fn read_pages(
+    cx: &Cx,
+    planes: &[&ControlPlane],
+    search: &WorkspaceQuery,
+    then: &mut dyn FnMut(Lists<'_>, Readings<'_>),
+) -> Result<(), Status> {
     // All Coders are asked before the first is waited for.
     let first_pages: Vec<_> = planes.iter().map(|plane| ask(cx, plane, search, 0)).collect();
     let mut readings = Vec::with_capacity(planes.len());
@@ -93,7 +111,8 @@ pub(super) async fn read_all<T>(
         let Some((index, missing)) =
             lists.iter().enumerate().find_map(|(index, pages)| Some((index, missing(pages)?)))
         else {
-            return then(&lists, &readings);
+            then(&lists, &readings);
+            return Ok(());
         };
         let Some((plane, pages)) = readings.get_mut(index) else { continue };
         match missing {
