@@ -18,6 +18,7 @@ mod writer;
 pub use findings::{Finding, Problem};
 #[doc(hidden)]
 pub use object::is;
+pub use tree::Names;
 pub use values::{Fields, Raw, Skip};
 pub use writer::{Unwritable, append, to_vec};
 
@@ -29,7 +30,6 @@ use serde::de::{
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fmt;
 
 /// A value that has no parts.
@@ -355,7 +355,7 @@ impl<'de> Visitor<'de> for Target<'_, 'de> {
         let Some(object) = object else { return Err(self.unfit("map")) };
         let closed = object.is_closed();
         let mut seen = 0_u32;
-        let mut names = BTreeSet::new();
+        let mut names = Names::default();
         while let Some(Name(name)) = map.next_key()? {
             if names.contains(&name) {
                 object.forget(&name);
@@ -369,7 +369,7 @@ impl<'de> Visitor<'de> for Target<'_, 'de> {
                 Some(Field { target, required }) => {
                     seen |= required.map_or(0, |place| 1_u32.wrapping_shl(place));
                     if self.report.collects() {
-                        names.insert(name.clone());
+                        names.insert(&name);
                     }
                     map.next_value_seed(Target {
                         target,

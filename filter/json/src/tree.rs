@@ -40,3 +40,26 @@ impl<'de> Object<'de> for Map<String, Value> {
         Some(Field { target: self.entry(name.as_ref()).or_insert(Value::Null), required: None })
     }
 }
+
+/// Names, each once. The map below is there already; a set of its own would be as much code again.
+#[derive(Clone, Debug, Default)]
+pub struct Names(Map<String, Value>);
+
+impl Names {
+    /// Adds a name. False when it is there.
+    pub fn insert(&mut self, name: &str) -> bool {
+        self.0.insert(name.to_owned(), Value::Null).is_none()
+    }
+
+    /// Whether it is there.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}

@@ -2,9 +2,9 @@
 
 use super::schedule;
 use crate::api::v1alpha1::CoderWorkspaceManifest;
+use crate::json::Names;
 use crate::kube::status::Cause;
 use crate::names::{NameError, WorkspaceName, is_reserved};
-use std::collections::BTreeSet;
 
 /// Coder's least time until a workspace stops by itself, in milliseconds.
 const TTL_MIN: i64 = 60_000;
@@ -37,12 +37,12 @@ pub fn check(spec: &CoderWorkspaceManifest) -> Vec<Cause> {
     {
         causes.push(Cause::not_supported("spec.automaticUpdates", updates, &["always", "never"]));
     }
-    let mut names = BTreeSet::new();
+    let mut names = Names::default();
     for parameter in spec.parameters.iter().flatten() {
         let field = parameter_field(&parameter.name);
         if parameter.name.is_empty() {
             causes.push(Cause::required(&field, "a parameter must have a name"));
-        } else if !names.insert(parameter.name.as_str()) {
+        } else if !names.insert(&parameter.name) {
             causes.push(Cause::duplicate(&field, &parameter.name));
         } else if parameter.name.contains('\0') || parameter.value.contains('\0') {
             causes.push(Cause::invalid(&field, &parameter.value, "must not contain NUL"));

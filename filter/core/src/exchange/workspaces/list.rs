@@ -17,13 +17,12 @@ use crate::exchange::collection::{Listed, Listing, check_version, page};
 use crate::exchange::context::{Cx, settled};
 use crate::exchange::port::Pending;
 use crate::exchange::reply::Reply;
-use crate::json::{Raw, object};
+use crate::json::{Names, Raw, object};
 use crate::kube::list_options::ListOptions;
 use crate::kube::negotiation::Accepted;
 use crate::kube::query::Query;
 use crate::kube::status::Status;
 use crate::watch::Kind;
-use std::collections::BTreeSet;
 
 /// How often a reading that did not come out whole is begun again.
 const ATTEMPTS: u32 = 3;
@@ -189,11 +188,11 @@ fn missing(pages: &[WorkspaceList<'_>]) -> Option<Missing> {
     let last = pages.last()?;
     let read = pages.iter().map(|page| page.workspaces.len()).fold(0, usize::saturating_add);
     if pages.len() > 1 {
-        let mut ids = BTreeSet::new();
+        let mut ids = Names::default();
         for workspace in pages.iter().flat_map(|page| &page.workspaces) {
-            ids.insert(workspace.id.as_str());
+            ids.insert(&workspace.id);
         }
-        if ids.len() < read || pages.iter().any(|page| page.count > last.count) {
+        if ids.count() < read || pages.iter().any(|page| page.count > last.count) {
             return Some(Missing::Some);
         }
     }
