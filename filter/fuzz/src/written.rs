@@ -145,8 +145,8 @@ pub fn template(data: &[u8]) {
             assert!(archive::build(&packed) == archive && archive.len() >= archive::size(&files));
             assert_eq!(template_change::files(&packed, &asked.0), Ok(None));
             // What was not shown is still there, unless something has taken its place.
-            for (path, content) in &present {
-                let stays = archive::is_shown(path, content) || packed.contains_key(path);
+            for (path, content) in present.iter() {
+                let stays = archive::is_shown(path, content) || packed.contains(path);
                 assert!(stays, "{}", String::from_utf8_lossy(path));
             }
         }

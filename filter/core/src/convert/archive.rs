@@ -3,12 +3,74 @@
 //! Coder unpacks it in order and makes no folders by itself, so every parent folder has an entry before what is in it. Refuses nothing;
 //! `convert::paths` says which paths there may be. Headers are filled in here: the crate's own way to set a path changes what it finds odd.
 
-use std::collections::BTreeMap;
+use std::collections::BinaryHeap;
 use std::io;
 use tar::{Archive, EntryType, Header};
 
-/// Contents by path. Paths are bytes, because an archive of somebody else's may have any.
-pub type Files<'a> = BTreeMap<Vec<u8>, &'a [u8]>;
+/// Contents by path, sorted. Paths are bytes, because an archive of somebody else's may have any. A list, because a tree takes several times
+/// its code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files<'a>(Vec<(Vec<u8>, &'a [u8])>);
+
+impl<'a> Files<'a> {
+    /// Adds a file among few. False when there was one, which it replaces.
+    pub fn insert(&mut self, path: Vec<u8>, content: &'a [u8]) -> bool {
+        match self.place(&path) {
+            Ok(at) => {
+                if let Some((_, known)) = self.0.get_mut(at) {
+                    *known = content;
+                }
+                false
+            }
+            Err(at) => {
+                self.0.insert(at, (path, content));
+                true
+            }
+        }
+    }
+
+    /// The content of a file.
+    pub fn get(&self, path: &[u8]) -> Option<&'a [u8]> {
+        self.0.get(self.place(path).ok()?).map(|(_, content)| *content)
+    }
+
+    /// Whether there is a file.
+    pub fn contains(&self, path: &[u8]) -> bool {
+        self.place(path).is_ok()
+    }
+
+    /// All paths and contents.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &'a [u8])> {
+        self.0.iter().map(|(path, content)| (path.as_slice(), *content))
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn place(&self, path: &[u8]) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.as_slice().cmp(path))
+    }
+}
+
+/// Of equal paths the last counts.
+impl<'a> FromIterator<(Vec<u8>, &'a [u8])> for Files<'a> {
+    fn from_iter<I: IntoIterator<Item = (Vec<u8>, &'a [u8])>>(files: I) -> Self {
+        let mut heap = BinaryHeap::new();
+        for (place, (path, content)) in files.into_iter().enumerate() {
+            heap.push((path, place, content));
+        }
+        let mut sorted: Vec<(Vec<u8>, &[u8])> = Vec::with_capacity(heap.len());
+        for (path, _, content) in heap.into_sorted_vec() {
+            match sorted.last_mut() {
+                Some((before, known)) if *before == path => *known = content,
+                _ => sorted.push((path, content)),
+            }
+        }
+        Self(sorted)
+    }
+}
 
 /// A tar's unit, in bytes.
 const BLOCK: usize = 512;
@@ -19,7 +81,7 @@ const BLOCK: usize = 512;
 /// # Errors
 /// The archive is damaged.
 pub fn read(archive: &[u8]) -> io::Result<Files<'_>> {
-    let mut files = Files::new();
+    let mut files = Vec::new();
     for entry in Archive::new(archive).entries()? {
         let entry = entry?;
         if !entry.header().entry_type().is_file() {
@@ -33,9 +95,9 @@ pub fn read(archive: &[u8]) -> io::Result<Files<'_>> {
         while let Some(rest) = path.strip_prefix(b"./") {
             path = rest;
         }
-        files.insert(path.to_vec(), content.ok_or(io::ErrorKind::UnexpectedEof)?);
+        files.push((path.to_vec(), content.ok_or(io::ErrorKind::UnexpectedEof)?));
     }
-    Ok(files)
+    Ok(files.into_iter().collect())
 }
 
 /// A file as it is shown: text without NUL, under a path that is text. All others are not shown.
@@ -51,8 +113,8 @@ pub fn is_shown(path: &[u8], content: &[u8]) -> bool {
 
 /// How long the archive of these files is at least, in bytes; cheap to know before it is made.
 pub fn size(files: &Files<'_>) -> usize {
-    let blocks = |content: &&[u8]| content.len().div_ceil(BLOCK).saturating_add(1);
-    files.values().map(blocks).fold(2, usize::saturating_add).saturating_mul(BLOCK)
+    let blocks = |(_, content): (&[u8], &[u8])| content.len().div_ceil(BLOCK).saturating_add(1);
+    files.iter().map(blocks).fold(2, usize::saturating_add).saturating_mul(BLOCK)
 }
 
 /// Makes the archive: entries in the order of their paths, modification times 0, files with mode 0644 (0755 where they begin with `#!`: a
@@ -60,7 +122,7 @@ pub fn size(files: &Files<'_>) -> usize {
 pub fn build(files: &Files<'_>) -> Vec<u8> {
     let mut out = Vec::with_capacity(size(files));
     let mut before: &[u8] = &[];
-    for (path, content) in files {
+    for (path, content) in files.iter() {
         // Paths are sorted: what one shares with the one before has its folders already.
         for (at, _) in path.iter().enumerate().filter(|(_, c)| **c == b'/') {
             let folder = path.get(..=at).unwrap_or_default();
@@ -123,6 +185,7 @@ fn put(field: &mut [u8], text: &[u8]) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     fn files<'a>(files: &[(&str, &'a str)]) -> Files<'a> {
         files.iter().map(|(path, text)| (path.as_bytes().to_vec(), text.as_bytes())).collect()

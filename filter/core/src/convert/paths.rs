@@ -27,19 +27,19 @@ pub fn clean<'a>(files: &'a [(Cow<'_, str>, Cow<'_, str>)]) -> Result<Files<'a>,
         });
         return Err(causes);
     }
-    let mut cleaned = Files::new();
+    let mut cleaned = Files::default();
     for (path, text) in files {
         match clean_path(path) {
             Err(problem) => causes.push(Cause::invalid(&field(path), path, problem)),
             Ok(clean) => {
-                if cleaned.insert(clean.into_bytes(), text.as_bytes()).is_some() {
+                if !cleaned.insert(clean.into_bytes(), text.as_bytes()) {
                     causes.push(Cause::duplicate(&field(path), path));
                 }
             }
         }
     }
-    for path in cleaned.keys() {
-        if let Some(file) = parents(path).find(|parent| cleaned.contains_key(*parent)) {
+    for (path, _) in cleaned.iter() {
+        if let Some(file) = parents(path).find(|parent| cleaned.contains(parent)) {
             let (path, file) = (String::from_utf8_lossy(path), String::from_utf8_lossy(file));
             causes.push(Cause::invalid(&field(&path), &path, &format!("{file} is a file")));
         }
@@ -92,7 +92,9 @@ mod tests {
         let files: Vec<(Cow<'_, str>, Cow<'_, str>)> =
             paths.iter().map(|path| ((*path).into(), "".into())).collect();
         match clean(&files) {
-            Ok(files) => Ok(files.into_keys().map(|path| String::from_utf8(path).unwrap()).collect()),
+            Ok(files) => {
+                Ok(files.iter().map(|(path, _)| String::from_utf8(path.to_vec()).unwrap()).collect())
+            }
             Err(causes) => Err(causes.into_iter().map(|cause| (cause.field, cause.message)).collect()),
         }
     }

@@ -90,7 +90,7 @@ pub fn files<'a>(
     let is_there = |(path, text): &(Cow<'_, str>, Cow<'_, str>)| {
         present
             .get(path.as_bytes())
-            .is_some_and(|content| *content == text.as_bytes() && is_shown(path.as_bytes(), content))
+            .is_some_and(|content| content == text.as_bytes() && is_shown(path.as_bytes(), content))
     };
     let is_asked = |path: &[u8]| asked.iter().any(|(asked, _)| asked.as_bytes() == path);
     if asked.iter().all(is_there)
@@ -106,21 +106,21 @@ pub fn files<'a>(
     let hidden = || present.iter().filter(|(path, content)| !is_shown(path, content));
     for (path, _) in hidden() {
         let name = String::from_utf8_lossy(path);
-        if let Some(file) = paths::parents(path).find(|parent| files.contains_key(*parent)) {
+        if let Some(file) = paths::parents(path).find(|parent| files.contains(parent)) {
             let file = String::from_utf8_lossy(file);
             let why = format!("is a folder of the template's binary file {name}");
             causes.push(Cause::invalid(&paths::field(&file), &file, &why));
         }
-        let below = [path.as_slice(), b"/"].concat();
-        if let Some(file) = files.keys().find(|file| file.starts_with(&below)) {
+        let below = [path, b"/"].concat();
+        if let Some(file) = files.iter().map(|(file, _)| file).find(|file| file.starts_with(&below)) {
             let file = String::from_utf8_lossy(file);
             let why = format!("{name} is a binary file of the template");
             causes.push(Cause::invalid(&paths::field(&file), &file, &why));
         }
     }
     for (path, content) in hidden() {
-        if !files.contains_key(path) {
-            files.insert(path.clone(), content);
+        if !files.contains(path) {
+            files.insert(path.to_vec(), content);
         }
     }
     match causes.is_empty() {

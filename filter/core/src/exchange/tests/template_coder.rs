@@ -132,7 +132,7 @@ impl State {
             return String::new();
         };
         let files = archive::read(archive).unwrap();
-        String::from_utf8(files.get("main.tf".as_bytes()).copied().unwrap_or_default().to_vec()).unwrap()
+        String::from_utf8(files.get("main.tf".as_bytes()).unwrap_or_default().to_vec()).unwrap()
     }
 
     fn version(&self, version: &Version) -> Value {
