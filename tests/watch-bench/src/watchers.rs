@@ -39,6 +39,7 @@ struct Shared {
     marked: AtomicUsize,
     ended: AtomicUsize,
     errors: AtomicUsize,
+    refusals: AtomicUsize,
     /// Why the last one was refused.
     refused: Mutex<Option<String>>,
 }
@@ -95,22 +96,21 @@ impl Watchers {
         Mark { shared: self.shared.clone(), seen, count: self.count }
     }
 
-    /// Whether all of them are still open and none was told of an error.
-    pub(crate) fn check(&self) -> Result<()> {
-        let (ended, errors) =
-            (self.shared.ended.load(Ordering::Relaxed), self.shared.errors.load(Ordering::Relaxed));
-        if ended + errors > 0 {
-            bail!("of {} watches {ended} have ended, with {errors} errors", self.count);
-        }
-        Ok(())
+    /// How many are not open any more, and how many were told of an error.
+    pub(crate) fn lost(&self) -> (usize, usize) {
+        (self.shared.ended.load(Ordering::Relaxed), self.shared.errors.load(Ordering::Relaxed))
+    }
+
+    /// How often one was refused while they were opened.
+    pub(crate) fn refused(&self) -> usize {
+        self.shared.refusals.load(Ordering::Relaxed)
     }
 }
 
 impl Mark {
-    /// How long after `start` each watch saw it; nothing for those that have not within `patience`.
-    pub(crate) fn delays_since(&self, start: Instant, patience: Duration) -> Vec<Option<Duration>> {
-        let begun = Instant::now();
-        while lock(&self.seen.at).len() < self.count && begun.elapsed() < patience {
+    /// How long after `start` each watch saw it; nothing for those that have not `until` then.
+    pub(crate) fn delays_since(&self, start: Instant, until: Instant) -> Vec<Option<Duration>> {
+        while lock(&self.seen.at).len() < self.count && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(5));
         }
         let at = lock(&self.seen.at);
@@ -143,6 +143,7 @@ impl Shared {
                 break answer.into_body();
             }
             drop(permit);
+            self.refusals.fetch_add(1, Ordering::Relaxed);
             *lock(&self.refused) = Some(format!("the last one that was refused: {}", answer.status()));
             tokio::time::sleep(PAUSE).await;
         };
