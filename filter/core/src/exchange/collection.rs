@@ -14,6 +14,7 @@ use crate::kube::negotiation::Accepted;
 use crate::kube::object_writer::{Object, content_hash};
 use crate::kube::query::Query;
 use crate::kube::status::{Cause, CauseType, Details, Status};
+use crate::sort::sort_by;
 use crate::time::Millis;
 use crate::watch::{Kind, Seed, SeedEntry, Subject, moment};
 
@@ -71,9 +72,11 @@ pub(super) fn page<T: Object>(
     options: &ListOptions,
     objects: &[Listed<T>],
 ) -> Result<Reply, Status> {
+    raise(cx, objects);
     let (shown, meta) = cut(cx, options, places(objects));
-    // What has changed while it was read is told again to whoever goes on from here.
-    let newest = moment(meta.resource_version).saturating_sub(1);
+    // Of the pages that follow a first one, objects may be newer than the list.
+    let limit = if options.continue_token.is_none() { meta.resource_version } else { u64::MAX };
+    let newest = moment(limit).saturating_sub(1);
     let mut hashes = vec![None; objects.len()];
     let guess = shown.len().saturating_mul(2048).saturating_add(1024);
     let mut writer = ListWriter::new::<T>(accepted.form, &meta, cx.now(), Vec::with_capacity(guess))?;
@@ -84,7 +87,7 @@ pub(super) fn page<T: Object>(
                 *known = Some(hash);
             }
             let version = listed.version.unwrap_or_else(|| resource_version(listed.newest, hash));
-            if version < meta.resource_version { version } else { resource_version(newest, version) }
+            if version < limit { version } else { resource_version(newest, version) }
         };
         writer.push(&listed.object, version)?;
     }
@@ -92,16 +95,25 @@ pub(super) fn page<T: Object>(
     Ok(Reply::new(200, accepted.encoding.content_type(), encode(writer.finish(), accepted)))
 }
 
-/// Remembers what a list has said of subjects that nobody follows, for the watch that mostly comes next.
+/// A list is not older than what it shows: where something has changed while it was read, or Coder's clock is a little ahead of ours, it gets a later
+/// version. Not so where the history has told of other changes meanwhile, which the list may lack: then those who go on from it are told of all of them.
+fn raise<T: Object>(cx: &Cx, objects: &[Listed<T>]) {
+    let newest = objects.iter().map(|listed| listed.newest).fold(Millis::MIN, Millis::max);
+    if let Some(listing) = cx.listing.borrow_mut().as_mut()
+        && (moment(listing.version)..cx.now().saturating_add(CLOCK_SKEW)).contains(&newest)
+    {
+        listing.version = cx.filter.watching.hub.raised(listing.version, newest);
+    }
+}
+
+/// Remembers what a list has said, for the watch that mostly comes next.
 fn remember<T: Object>(cx: &Cx, options: &ListOptions, objects: &[Listed<T>], hashes: &[Option<u64>]) {
     let hub = &cx.filter.watching.hub;
     let listing = cx.listing.take();
     // The pages of a list have the version of the first, and what they show is newer.
     let Some(listing) = listing.filter(|_| options.continue_token.is_none()) else { return };
     for subject in &listing.subjects {
-        if hub.is_followed(subject, cx.now(), LINGER) {
-            continue;
-        }
+        let followed = hub.is_followed(subject, cx.now(), LINGER);
         let mut entries = Vec::new();
         for (listed, hash) in objects.iter().zip(hashes) {
             let ObjectMeta { namespace, name, uid, .. } = listed.object.metadata();
@@ -113,7 +125,7 @@ fn remember<T: Object>(cx: &Cx, options: &ListOptions, objects: &[Listed<T>], ha
             entries.push(SeedEntry { id: uid.to_string(), name: name.to_string(), hash });
         }
         let (version, selector) = (listing.version, listing.selector.clone());
-        hub.remember(&Seed { version, subject: subject.key(), selector, entries });
+        hub.remember(&Seed { version, subject: subject.key(), selector, entries, followed });
     }
 }
 
@@ -148,7 +160,7 @@ struct Place<'a> {
 
 /// Sorts, and keeps what is on the page.
 fn cut<'a>(cx: &Cx, options: &ListOptions, mut places: Vec<Place<'a>>) -> (Vec<Place<'a>>, ListMeta) {
-    places.sort_unstable_by(|a, b| (a.namespace, a.name, a.index).cmp(&(b.namespace, b.name, b.index)));
+    sort_by(&mut places, |a, b| (a.namespace, a.name).cmp(&(b.namespace, b.name)));
     let token = options.continue_token.as_ref();
     if let Some(token) = token {
         let start = places.partition_point(|place| !token.is_before(place.namespace, place.name));

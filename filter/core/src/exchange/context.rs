@@ -88,7 +88,7 @@ impl Cx {
             .iter()
             .any(|(namespace, other)| *namespace == plane.namespace && other.kind == kind && other.id == id)
         {
-            touched.push((plane.namespace.clone(), Touched { kind, id: id.to_owned(), heard: false }));
+            touched.push((plane.namespace.clone(), Touched { kind, id: id.to_owned(), told: String::new() }));
         }
     }
 

@@ -3,8 +3,9 @@
 //! What was given out as the version of a list stands for a state of Coder; whatever changes afterwards must get a later one. So lists raise the
 //! mark before they ask Coder, and changes are numbered above it.
 //!
-//! Versions of lists carry a mark of the process in place of a hash, with the five highest bits set. By it a version that this process has given out is told from one of
-//! another replica, whose changes were numbered by another history.
+//! What has no content carries a mark of the process in place of a hash, with the four highest bits set. By it a version that this process has given
+//! out is told from one of another replica, whose changes were numbered by another history. A fifth bit marks lists: what they show may be newer than the
+//! moment of their version, while a bookmark stands for a place in the history.
 
 use super::bytes::{Packer, Unpacker};
 use super::shared::{SharedData, change};
@@ -12,10 +13,15 @@ use crate::convert::resource_version::{HASH_BITS, HASH_MASK, resource_version};
 use crate::time::Millis;
 use std::rc::Rc;
 
-/// Set in the hash of every list's version.
-const LIST: u64 = 0x1f << 16;
+/// Set in place of every hash that there is not.
+const BARE: u64 = 0x1e << 16;
+/// Set beside it in the versions of lists.
+const LIST: u64 = 1 << 16;
 /// What is left for the process.
 const PROCESS: u64 = 0xffff;
+
+/// How far Coder's clock may be ahead of ours, in milliseconds.
+const AHEAD: Millis = 5_000;
 
 /// See the module.
 pub struct Clock {
@@ -32,20 +38,28 @@ pub fn moment(version: u64) -> Millis {
 
 impl Clock {
     pub(super) fn new(shared: Rc<dyn SharedData>, prefix: &str, process: u64) -> Self {
-        Self { shared, newest: [prefix, "newest"].concat(), mark: LIST | (process & PROCESS) }
+        Self { shared, newest: [prefix, "newest"].concat(), mark: BARE | (process & PROCESS) }
     }
 
-    /// A version for a list, or for any state of Coder that will be read from now on: later than all that was given out before, or the same where
-    /// nothing has changed since.
+    /// A version for a list that will be read from now on: later than all changes so far.
     pub fn list_version(&self, now: Millis) -> u64 {
-        let mut version = resource_version(now, self.mark);
+        self.version(now, self.mark | LIST)
+    }
+
+    /// A version for what the history will tell from now on: later than all changes so far.
+    pub fn log_version(&self, now: Millis) -> u64 {
+        self.version(now, self.mark)
+    }
+
+    fn version(&self, now: Millis, mark: u64) -> u64 {
+        let mut version = resource_version(now, mark);
         change(&*self.shared, &self.newest, &mut |newest| {
             let newest = Unpacker(newest).number().unwrap_or_default();
-            version = resource_version(now, self.mark);
+            version = resource_version(now, mark);
             if version <= newest {
-                version = above(moment(newest), newest, self.mark);
+                version = above(moment(newest), newest, mark);
                 // The newest is such a version itself, and nothing came after it.
-                if newest & HASH_MASK == self.mark {
+                if newest & HASH_MASK == mark {
                     version = newest;
                     return None;
                 }
@@ -64,8 +78,9 @@ impl Clock {
             versions.clear();
             for (stamp, hash) in changes {
                 let next = match stamp {
+                    // A moment that lies far ahead would leave no room for those that come.
                     Some(stamp) => Some(resource_version(*stamp, *hash))
-                        .filter(|version| *version > newest)
+                        .filter(|version| *version > newest && *stamp <= now.saturating_add(AHEAD))
                         .unwrap_or_else(|| above(now, newest, *hash)),
                     // A deletion has no content; the lowest version will do.
                     None => above(0, newest, self.mark),
@@ -78,8 +93,13 @@ impl Clock {
         versions
     }
 
-    /// Whether a version is one that [`Clock::list_version`] has given out in this process.
-    pub fn is_own(&self, version: u64) -> bool {
+    /// Whether a version is a list's of this process.
+    pub fn is_list(&self, version: u64) -> bool {
+        version & HASH_MASK == self.mark | LIST
+    }
+
+    /// Whether a version is a bookmark's or a deletion's of this process.
+    pub fn is_log(&self, version: u64) -> bool {
         version & HASH_MASK == self.mark
     }
 }
@@ -100,7 +120,7 @@ mod tests {
     fn versions_only_grow() {
         let clock = Clock::new(Rc::new(Alone::default()), "p.", 7);
         let list = clock.list_version(100);
-        assert_eq!((moment(list), clock.is_own(list)), (100, true));
+        assert_eq!((moment(list), clock.is_list(list), clock.is_log(list)), (100, true, false));
         assert_eq!(clock.list_version(100), list, "nothing has changed");
         assert_eq!(clock.list_version(90), list, "nor does a clock that was set back change anything");
         let changes = clock.versions(120, &[(Some(110), 5), (Some(110), 4), (None, 0), (Some(99), 6)]);
@@ -108,6 +128,8 @@ mod tests {
         assert_eq!(changes[1], resource_version(120, 4), "the present, where Coder's is not above the last");
         assert!(changes.windows(2).all(|pair| pair[0] < pair[1]), "{changes:?}");
         assert!(clock.list_version(115) > changes[3]);
+        let ahead = clock.versions(120, &[(Some(Millis::MAX), 1), (Some(121), 2)]);
+        assert!(moment(ahead[1]) < 200, "a moment far ahead leaves room for what comes");
         let list = clock.list_version(115);
         assert!(clock.versions(115, &[(Some(115), 1)])[0] > list);
     }

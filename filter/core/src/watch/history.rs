@@ -28,13 +28,15 @@ pub(super) enum Change {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Event {
     pub(super) version: u64,
-    /// When it was seen, by our own clock.
+    /// When the reading began that has seen it, by our own clock.
     pub(super) seen_at: Millis,
     /// [`Subject::key`].
     pub(super) subject: String,
     pub(super) change: Change,
     /// Coder's.
     pub(super) id: String,
+    /// Ours.
+    pub(super) name: String,
     /// The object before, if there was one. See [`super::view`].
     pub(super) before: Vec<u8>,
     /// The object afterwards, if there is one.
@@ -131,7 +133,7 @@ impl History {
         unpack(&bytes, place)
     }
 
-    /// The place of the first change that was seen at a moment or later. What has fallen off is not told.
+    /// The place of the first change whose reading began at a moment or later. What has fallen off is not told.
     pub(super) fn first_seen(&self, moment: Millis) -> u64 {
         let head = self.head();
         let mut place = head.next;
@@ -212,6 +214,7 @@ fn pack(event: &Event, place: u64) -> Vec<u8> {
         .text(&event.subject)
         .number(change)
         .text(&event.id)
+        .text(&event.name)
         .bytes(&event.before)
         .bytes(&event.after)
         .0
@@ -233,6 +236,7 @@ fn unpack(bytes: &[u8], place: u64) -> Option<Event> {
             _ => Change::Deleted,
         },
         id: bytes.text()?.to_owned(),
+        name: bytes.text()?.to_owned(),
         before: bytes.bytes()?.to_vec(),
         after: bytes.bytes()?.to_vec(),
     })

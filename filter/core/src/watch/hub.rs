@@ -52,6 +52,7 @@ pub struct Hub {
     pub(super) store: Store,
     seeds: Seeds,
     turn: String,
+    alone: String,
     /// Tells this worker from all others, also from the one whose VM this one's replaces.
     worker: u64,
     /// Tells this process from all others.
@@ -94,6 +95,7 @@ impl Hub {
             store: Store::new(shared.clone(), prefix),
             seeds: Seeds::new(shared.clone(), prefix),
             turn: key("turn"),
+            alone: key("alone"),
             shared,
             worker: random,
             process,
@@ -119,17 +121,27 @@ impl Hub {
         self.store.set_state(subject, &state);
     }
 
+    /// Notes that everything that was touched before a moment has been read.
+    pub fn seen(&self, subject: &Subject, moment: Millis) {
+        let state = State { seen_at: moment, ..self.store.state(subject) };
+        self.store.set_state(subject, &state);
+    }
+
+    /// Whether no other replica serves the same; `None` asks, anything else says so.
+    pub fn alone(&self, is: Option<bool>) -> bool {
+        let known = self.shared.get(&self.alone).is_some_and(|(known, _)| known == [1]);
+        if let Some(is) = is.filter(|is| *is != known) {
+            self.shared.set(&self.alone, &[u8::from(is)], 0);
+        }
+        is.unwrap_or(known)
+    }
+
     /// Remembers a list that nobody watches yet.
     pub fn remember(&self, seed: &Seed) {
         self.seeds.put(seed);
     }
 
-    pub(super) fn seed(
-        &self,
-        version: u64,
-        subject: &Subject,
-        selector: &str,
-    ) -> Option<Vec<super::SeedEntry>> {
+    pub(super) fn seed(&self, version: u64, subject: &Subject, selector: &str) -> Option<Seed> {
         self.seeds.find(version, &subject.key(), selector)
     }
 
@@ -187,11 +199,18 @@ impl Hub {
                 records.extend(found.filter(|record| record.subject == key && !record.deleted));
             }
             if self.history.head() == head {
-                records.sort_unstable_by(|a, b| (&a.subject, &a.name).cmp(&(&b.subject, &b.name)));
+                crate::sort::sort_by(&mut records, |a, b| (&a.subject, &a.name).cmp(&(&b.subject, &b.name)));
                 return Some((head, records));
             }
         }
         None
+    }
+
+    /// A later version in place of a list's: one above that moment, unless the history has told of changes in between.
+    pub fn raised(&self, version: u64, moment: Millis) -> u64 {
+        let raised = self.clock.list_version(moment.saturating_add(1));
+        let told = self.history.first_above(version) != Some(self.history.head().next);
+        if told { version } else { raised }
     }
 
     /// What is known of these subjects, if somebody has read them of late: of each object its namespace, version and parts.

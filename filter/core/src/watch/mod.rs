@@ -22,7 +22,7 @@ mod writer;
 
 pub use clock::{Clock, moment};
 pub use hub::Hub;
-pub use position::{From, Position};
+pub use position::{From, Position, Waited};
 pub use seed::{Seed, SeedEntry};
 pub use shared::{Alone, SharedData};
 pub use store::State;
@@ -30,7 +30,7 @@ pub use subject::{Kind, Subject};
 pub use view::{pack_template, view};
 pub use wants::{Touched, Want, Wants};
 pub use watcher::{Start, Watcher, Wish};
-pub use writer::{Observed, Writer};
+pub use writer::{Gone, Observed, Writer};
 
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,10 @@
 
 use super::clock::moment;
 use super::hub::Hub;
+use super::seed::Seed;
 use super::store::State;
 use super::subject::Subject;
+use super::wants::Touched;
 use super::watcher::Start;
 use crate::convert::resource_version::HASH_MASK;
 use crate::time::Millis;
@@ -19,6 +21,10 @@ pub enum Position {
     Found(Start),
     /// That can be said once all has been read, by a reading that begins after the request has come in.
     Unread,
+    /// That can be said once these have been read again, and all that is being read has been told.
+    Unseen(Vec<(String, Touched)>),
+    /// Not yet.
+    Wait,
     /// What has changed since that version is not known any more.
     Expired,
 }
@@ -38,6 +44,17 @@ pub struct From<'a> {
     pub arrived: Millis,
     /// Longest time between two full readings.
     pub reading: Millis,
+    /// What has been waited for already.
+    pub waited: Waited,
+}
+
+/// How often [`Position::Unseen`] has been waited for, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Waited {
+    Not,
+    Once(Millis),
+    Twice(Millis),
 }
 
 impl Hub {
@@ -45,41 +62,127 @@ impl Hub {
     pub fn position(&self, from: From<'_>) -> Position {
         let From { version, subjects, arrived, .. } = from;
         let states: Vec<State> = subjects.iter().map(|subject| self.state(subject)).collect();
-        let is_read = states.iter().all(|state| state.since != 0 && state.read_at >= arrived);
         let place = self.history.first_above(version);
-        let is_event = place.and_then(|place| self.history.event(place.checked_sub(1)?));
-        if self.clock.is_own(version) {
-            let seeds: Option<Vec<_>> = subjects
-                .iter()
-                .map(|subject| Some((subject.clone(), self.seed(version, subject, from.selector)?)))
-                .collect();
-            if let Some(seeds) = seeds.filter(|seeds| !seeds.is_empty()) {
-                // The list knows better what the client has seen than a history that nobody was writing.
-                return if is_read { Position::Found(Start::List(version, seeds)) } else { Position::Unread };
+        let is_list = self.clock.is_list(version);
+        if is_list {
+            let find = |subject| self.seed(version, subject, from.selector);
+            if let Some(lists) =
+                subjects.iter().map(find).collect::<Option<Vec<Seed>>>().filter(|lists| !lists.is_empty())
+            {
+                return self.after_list(lists, &states, from);
             }
         }
         let known = states.iter().all(|state| state.since != 0 && version >= state.since);
-        if self.clock.is_own(version) || is_event.is_some_and(|event| event.version == version) {
+        // Replicas give the same state the same version, but not in the same order.
+        let is_told = || {
+            let event = place.and_then(|place| self.history.event(place.checked_sub(1)?));
+            self.alone(None) && event.is_some_and(|event| event.version == version)
+        };
+        if self.clock.is_log(version) || is_told() {
             return match place {
                 Some(place) if known => Position::Found(Start::At(place, version)),
                 _ => Position::Expired,
             };
         }
-        if !is_read {
-            return Position::Unread;
+        let place = match place {
+            Some(place) if is_list && known => place,
+            _ if is_list => return Position::Expired,
+            _ if states.iter().any(|state| state.since == 0) => return Position::Unread,
+            _ => {
+                if let (Some(name), [subject]) = (from.name, subjects)
+                    && let Some(place) = self.unchanged(subject, name, version)
+                {
+                    return Position::Found(Start::At(place, version));
+                }
+                // Another replica's, or an object's.
+                let since = moment(version).saturating_sub(SLACK.saturating_add(from.reading));
+                let dropped = moment(self.history.head().dropped);
+                if states.iter().any(|state| moment(state.since) > since) || dropped > since {
+                    return Position::Expired;
+                }
+                self.history.first_seen(since)
+            }
+        };
+        // The client may know more than whoever writes the history: what is being read at this moment may be older.
+        let seen = |from: Millis| states.iter().all(|state| state.seen_at >= from);
+        match from.waited {
+            Waited::Not => Position::Unseen(Vec::new()),
+            Waited::Once(moment) if seen(moment) => match self.told_from(place, subjects, arrived) {
+                told if told.is_empty() => Position::Found(Start::Again(place, version)),
+                told => Position::Unseen(told),
+            },
+            Waited::Twice(moment) if seen(moment) => Position::Found(Start::Again(place, version)),
+            Waited::Once(_) | Waited::Twice(_) => Position::Wait,
         }
-        if let (Some(name), [subject]) = (from.name, subjects)
-            && let Some(place) = self.unchanged(subject, name, version)
-        {
-            return Position::Found(Start::At(place, version));
+    }
+
+    /// After a list, of which is known what it has shown: what is there now is compared with that.
+    fn after_list(&self, lists: Vec<Seed>, states: &[State], from: From<'_>) -> Position {
+        let version = from.version;
+        if lists.iter().any(|list| !list.followed) {
+            let is_read = states.iter().all(|state| state.since != 0 && state.read_at >= from.arrived);
+            return if is_read { Position::Found(Start::List(version, lists)) } else { Position::Unread };
         }
-        // Another replica's, or an object's. Whatever it was given out after has been read since.
-        let since = moment(version).saturating_sub(SLACK.saturating_add(from.reading));
-        let dropped = moment(self.history.head().dropped);
-        if states.iter().all(|state| moment(state.since) <= since) && dropped <= since {
-            return Position::Found(Start::Seen(since, version));
+        // The list may have shown what whoever writes the history has not seen yet, and what is being read at this moment may be older.
+        let seen = |from: Millis| states.iter().all(|state| state.since != 0 && state.seen_at >= from);
+        match from.waited {
+            Waited::Not => Position::Unseen(Vec::new()),
+            Waited::Once(moment) if seen(moment) => {
+                let differing: Vec<(String, Touched)> =
+                    lists.iter().flat_map(|list| self.differing(list)).collect();
+                if differing.is_empty() {
+                    Position::Found(Start::List(version, lists))
+                } else {
+                    Position::Unseen(differing)
+                }
+            }
+            Waited::Twice(moment) if seen(moment) => Position::Found(Start::List(version, lists)),
+            Waited::Once(_) | Waited::Twice(_) => Position::Wait,
         }
-        Position::Expired
+    }
+
+    /// Objects that are not known as a list has shown them.
+    fn differing(&self, list: &Seed) -> Vec<(String, Touched)> {
+        let Some(subject) = Subject::parse(&list.subject) else { return Vec::new() };
+        if list.selector.is_empty() && list.sum() == self.state(&subject).sum {
+            return Vec::new();
+        }
+        let Some((_, records)) = self.present(std::slice::from_ref(&subject)) else { return Vec::new() };
+        let mut same: Vec<&str> = Vec::new();
+        let mut differing: Vec<&str> = Vec::new();
+        for record in &records {
+            match list.entry(&record.id, &record.name) {
+                Some(entry) if entry.hash == record.hash & HASH_MASK => same.push(&record.id),
+                // Another may just not be selected.
+                None if !list.selector.is_empty() => {}
+                _ => differing.push(&record.id),
+            }
+        }
+        crate::sort::sort_by(&mut same, Ord::cmp);
+        let shown = list.entries.iter().map(|entry| entry.id.as_str());
+        differing.extend(shown.filter(|id| same.binary_search(id).is_err()));
+        crate::sort::sort_by(&mut differing, Ord::cmp);
+        differing.dedup();
+        let touched = |id: &str| Touched { kind: subject.kind, id: id.to_owned(), told: String::new() };
+        differing.into_iter().map(|id| (subject.namespace.clone(), touched(id))).collect()
+    }
+
+    /// Objects that the history has told of from a place on, by readings that began before a moment.
+    fn told_from(&self, first: u64, subjects: &[Subject], before: Millis) -> Vec<(String, Touched)> {
+        let mut told: Vec<(String, Touched)> = Vec::new();
+        for place in first..self.history.head().next {
+            let event = self.history.event(place);
+            let Some(event) = event.filter(|event| event.seen_at < before && event.is_of(subjects)) else {
+                continue;
+            };
+            if told.iter().any(|(_, other)| other.id == event.id) {
+                continue;
+            }
+            if let Some(Subject { namespace, kind }) = Subject::parse(&event.subject) {
+                told.push((namespace, Touched { kind, id: event.id.clone(), told: String::new() }));
+            }
+        }
+        told
     }
 
     /// The end of the history, where the only object that is watched still is what it was in that version.

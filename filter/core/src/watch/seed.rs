@@ -5,6 +5,7 @@ use super::bytes::{Packer, Unpacker};
 use super::shared::{SharedData, change};
 use crate::convert::resource_version::HASH_MASK;
 use std::rc::Rc;
+use twox_hash::XxHash64;
 
 /// How many lists are remembered.
 const LISTS: u64 = 16;
@@ -33,6 +34,29 @@ pub struct Seed {
     pub selector: String,
     /// What it has said.
     pub entries: Vec<SeedEntry>,
+    /// Whether changes were being written down meanwhile, so that the history tells of most of what has changed since.
+    pub followed: bool,
+}
+
+/// A number that two sets of objects share when they are the same, and hardly ever otherwise. Of each: id, name and hash.
+pub(super) fn sum<'a>(objects: impl Iterator<Item = (&'a str, &'a str, u64)>) -> u64 {
+    let of_one = |(id, name, hash): (&str, &str, u64)| {
+        XxHash64::oneshot(XxHash64::oneshot(hash & HASH_MASK, id.as_bytes()), name.as_bytes())
+    };
+    objects.map(of_one).fold(0, u64::wrapping_add)
+}
+
+impl Seed {
+    pub(super) fn sum(&self) -> u64 {
+        sum(self.entries.iter().map(|entry| (entry.id.as_str(), entry.name.as_str(), entry.hash)))
+    }
+
+    /// The object of that id and name.
+    pub(super) fn entry(&self, id: &str, name: &str) -> Option<&SeedEntry> {
+        // They are sorted by id.
+        let at = self.entries.binary_search_by(|entry| entry.id.as_str().cmp(id)).ok()?;
+        self.entries.get(at).filter(|entry| entry.name == name)
+    }
 }
 
 /// See the module.
@@ -51,7 +75,11 @@ impl Seeds {
     }
 
     pub(super) fn put(&self, seed: &Seed) {
-        let mut packer = Packer::default().number(seed.version).text(&seed.subject).text(&seed.selector);
+        let mut packer = Packer::default()
+            .number(seed.version)
+            .text(&seed.subject)
+            .text(&seed.selector)
+            .number(u64::from(seed.followed));
         for entry in &seed.entries {
             packer = packer.text(&entry.id).text(&entry.name).number(entry.hash & HASH_MASK);
         }
@@ -67,7 +95,7 @@ impl Seeds {
     }
 
     /// The list of that version, by the same selectors or by none; sorted by id.
-    pub(super) fn find(&self, version: u64, subject: &str, selector: &str) -> Option<Vec<SeedEntry>> {
+    pub(super) fn find(&self, version: u64, subject: &str, selector: &str) -> Option<Seed> {
         (0..LISTS).find_map(|number| {
             let (bytes, _) = self.shared.get(&self.key(number))?;
             let mut bytes = Unpacker(&bytes);
@@ -78,12 +106,14 @@ impl Seeds {
             if !of.is_empty() && of != selector {
                 return None;
             }
+            let followed = bytes.number()? != 0;
             let mut entries = Vec::new();
             while let (Some(id), Some(name), Some(hash)) = (bytes.text(), bytes.text(), bytes.number()) {
                 entries.push(SeedEntry { id: id.to_owned(), name: name.to_owned(), hash });
             }
-            entries.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-            Some(entries)
+            crate::sort::sort_by(&mut entries, |a: &SeedEntry, b| a.id.cmp(&b.id));
+            let (subject, selector) = (subject.to_owned(), of.to_owned());
+            Some(Seed { version, subject, selector, entries, followed })
         })
     }
 }

@@ -15,10 +15,14 @@ pub struct State {
     pub read_at: Millis,
     /// The version of that moment: what changed before it has been seen.
     pub read_version: u64,
+    /// What was touched before that moment has been read since.
+    pub seen_at: Millis,
     /// When Coder was last seen to fail.
     pub failed_at: Millis,
     /// How it failed, for those who wait.
     pub failure: String,
+    /// [`super::seed::sum`] of its objects.
+    pub(super) sum: u64,
     /// Places of its objects.
     pub(super) places: Vec<u64>,
 }
@@ -69,6 +73,8 @@ impl Store {
             .number(state.since)
             .number(state.read_at.cast_unsigned())
             .number(state.read_version)
+            .number(state.seen_at.cast_unsigned())
+            .number(state.sum)
             .number(state.failed_at.cast_unsigned())
             .text(&state.failure);
         for place in &state.places {
@@ -115,6 +121,8 @@ fn unpack_state(bytes: &[u8]) -> Option<State> {
         since: bytes.number()?,
         read_at: bytes.moment()?,
         read_version: bytes.number()?,
+        seen_at: bytes.moment()?,
+        sum: bytes.number()?,
         failed_at: bytes.moment()?,
         failure: bytes.text()?.to_owned(),
         places: Vec::new(),

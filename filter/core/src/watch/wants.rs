@@ -16,6 +16,8 @@ pub struct Want {
     pub watched_at: Millis,
     /// Somebody waits for a complete reading that began no earlier.
     pub fresh_from: Millis,
+    /// Somebody waits until all that was touched before has been read, and nothing is being told any more that was read before.
+    pub seen_from: Millis,
 }
 
 /// An object that has been changed, or may have been.
@@ -25,8 +27,8 @@ pub struct Touched {
     pub kind: Kind,
     /// Coder's id; empty for any of them.
     pub id: String,
-    /// Another replica has told it, and has told everybody.
-    pub heard: bool,
+    /// What another replica has told everybody of it: the state that it has seen. Empty where nobody has been told.
+    pub told: String,
 }
 
 /// See the module.
@@ -58,17 +60,21 @@ impl Wants {
         }
     }
 
-    /// Somebody watches a subject, and waits for a reading that begins no earlier than `fresh_from` (0: for none).
-    pub fn want(&self, subject: &Subject, now: Millis, fresh_from: Millis) {
+    /// Somebody watches a subject, and may wait for something.
+    pub fn want(&self, subject: &Subject, want: Want) {
         change(&*self.shared, &self.want_key(subject), &mut |old| {
             let old = unpack(old);
-            let new =
-                Want { watched_at: old.watched_at.max(now), fresh_from: old.fresh_from.max(fresh_from) };
+            let new = Want {
+                watched_at: old.watched_at.max(want.watched_at),
+                fresh_from: old.fresh_from.max(want.fresh_from),
+                seen_from: old.seen_from.max(want.seen_from),
+            };
             // Moments close to each other are one.
-            let much = |new: Millis, old: Millis| new.saturating_sub(old) > 1_000;
-            (new.fresh_from != old.fresh_from || much(new.watched_at, old.watched_at)).then(|| {
+            let again = new.watched_at.saturating_sub(old.watched_at) <= 1_000;
+            let same = (new.fresh_from, new.seen_from) == (old.fresh_from, old.seen_from) && again;
+            (!same).then(|| {
                 let packer = Packer::default().number(new.watched_at.cast_unsigned());
-                packer.number(new.fresh_from.cast_unsigned()).0
+                packer.number(new.fresh_from.cast_unsigned()).number(new.seen_from.cast_unsigned()).0
             })
         });
     }
@@ -87,18 +93,20 @@ impl Wants {
                     other.kind == one.kind && (other.id.is_empty() || other.id == one.id)
                 };
                 if let Some(other) = all.iter_mut().find(same) {
-                    other.heard &= one.heard;
+                    other.told.clone_from(&one.told);
                     continue;
                 }
                 if all.len() < TOUCHED {
                     all.push(one.clone());
                 } else {
-                    all = Kind::ALL.map(|kind| Touched { kind, id: String::new(), heard: false }).to_vec();
+                    all = Kind::ALL
+                        .map(|kind| Touched { kind, id: String::new(), told: String::new() })
+                        .to_vec();
                 }
             }
             let mut packer = Packer::default();
             for one in &all {
-                packer = packer.text(one.kind.letter()).text(&one.id).number(u64::from(one.heard));
+                packer = packer.text(one.kind.letter()).text(&one.id).text(&one.told);
             }
             Some(packer.0)
         });
@@ -118,15 +126,15 @@ impl Wants {
 fn unpack(bytes: &[u8]) -> Want {
     let mut bytes = Unpacker(bytes);
     let mut moment = || bytes.moment().unwrap_or_default();
-    Want { watched_at: moment(), fresh_from: moment() }
+    Want { watched_at: moment(), fresh_from: moment(), seen_from: moment() }
 }
 
 fn unpack_touched(bytes: &[u8]) -> Vec<Touched> {
     let mut bytes = Unpacker(bytes);
     let mut all = Vec::new();
-    while let (Some(letter), Some(id), Some(heard)) = (bytes.text(), bytes.text(), bytes.number()) {
+    while let (Some(letter), Some(id), Some(told)) = (bytes.text(), bytes.text(), bytes.text()) {
         if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.letter() == letter) {
-            all.push(Touched { kind, id: id.to_owned(), heard: heard != 0 });
+            all.push(Touched { kind, id: id.to_owned(), told: told.to_owned() });
         }
     }
     all

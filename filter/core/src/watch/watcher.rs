@@ -5,7 +5,7 @@
 
 use super::history::{Change, Event};
 use super::hub::Hub;
-use super::seed::SeedEntry;
+use super::seed::Seed;
 use super::store::Record;
 use super::subject::{Kind, Subject};
 use super::view::view;
@@ -42,11 +42,15 @@ pub enum Start {
     At(u64, u64),
     /// With all that is there; a bookmark tells when that is over, if one is wanted.
     Present(bool),
-    /// After a list that was made while nobody watched.
-    List(u64, Vec<(Subject, Vec<SeedEntry>)>),
-    /// After a version of another replica: what was seen since that moment is told once more, each object as it now is.
-    Seen(Millis, u64),
+    /// After a list, of which is known what it has said.
+    List(u64, Vec<Seed>),
+    /// After that version, of which the client may know more than the history did: what was told from that place on is told once more, each object as it
+    /// now is.
+    Again(u64, u64),
 }
+
+/// An event, its place, and whether its object was selected at any time before.
+type Told = (u64, Rc<Event>, bool);
 
 /// See the module.
 pub struct Watcher {
@@ -130,9 +134,9 @@ impl Watcher {
                 if end { self.bookmark(out, now, true) } else { Ok(()) }
             }
             Start::List(version, lists) => self.after_list(out, version, &lists, now),
-            Start::Seen(moment, version) => {
+            Start::Again(place, version) => {
                 self.version = version;
-                self.seen_since(out, moment, now)
+                self.again(out, place, now)
             }
         }
     }
@@ -186,50 +190,28 @@ impl Watcher {
         }
     }
 
-    /// What has changed since a list that was made while nobody watched, which is told by comparing.
+    /// What has changed since a list, which is told by comparing.
     fn after_list(
         &mut self,
         out: &mut Vec<u8>,
         version: u64,
-        lists: &[(Subject, Vec<SeedEntry>)],
+        lists: &[Seed],
         now: Millis,
     ) -> Result<(), Status> {
         self.version = version;
         let (head, mut records) = self.hub.present(&self.wish.subjects).ok_or_else(too_old)?;
-        for (subject, entries) in lists {
-            let key = subject.key();
-            // All changes so far are below this.
-            let read = self.hub.state(subject).read_version.max(version);
-            let of_it = records.iter_mut().filter(|record| record.subject == key);
-            let mut there: Vec<(&str, &str)> = Vec::new();
-            for record in of_it {
-                if record.version <= version {
-                    record.version = resource_version(super::moment(read), record.hash);
-                }
-                there.push((&record.id, &record.name));
-            }
-            there.sort_unstable();
-            for entry in entries {
-                if there.binary_search(&(&entry.id, &entry.name)).is_err() {
-                    let (namespace, name, uid) = (&subject.namespace, &entry.name, &entry.id);
-                    let bare = Bare { namespace, name, uid, resource_version: read, ..Bare::default() };
-                    let (form, columns) = (self.wish.form, !self.columns_told);
-                    match self.wish.kind {
-                        Kind::Workspaces => append_deleted::<CoderWorkspace<'_>>(out, form, bare, columns)?,
-                        Kind::Templates => append_deleted::<CoderTemplate<'_>>(out, form, bare, columns)?,
-                    }
-                    self.columns_told = true;
-                }
-            }
+        // All changes so far are below this, and none that will come.
+        let present = self.hub.clock.log_version(now);
+        for list in lists {
+            self.tell_missing(out, list, &records, version)?;
         }
-        records.sort_unstable_by_key(|record| record.version);
+        for record in records.iter_mut().filter(|record| record.version <= version) {
+            record.version = resource_version(super::moment(present).saturating_sub(1), record.hash);
+        }
+        crate::sort::sort_by(&mut records, |a, b| a.version.cmp(&b.version));
         for record in &records {
-            let entries = lists.iter().find(|(subject, _)| subject.key() == record.subject);
-            let known = entries.and_then(|(_, entries)| {
-                // They are sorted by id.
-                let at = entries.binary_search_by(|entry| entry.id.cmp(&record.id)).ok()?;
-                entries.get(at).filter(|entry| entry.name == record.name)
-            });
+            let list = lists.iter().find(|list| list.subject == record.subject);
+            let known = list.and_then(|list| list.entry(&record.id, &record.name));
             let same = known.is_some_and(|known| known.hash == record.hash & HASH_MASK);
             let event_type = match (known, self.selects(record)) {
                 _ if same => continue,
@@ -245,19 +227,18 @@ impl Watcher {
         Ok(())
     }
 
-    /// What was seen since a moment, each object once and as it now is.
-    fn seen_since(&mut self, out: &mut Vec<u8>, moment: Millis, now: Millis) -> Result<(), Status> {
+    /// What was told from a place on, each object once and as it now is.
+    fn again(&mut self, out: &mut Vec<u8>, first: u64, now: Millis) -> Result<(), Status> {
         let head = self.hub.history.head();
-        let first = self.hub.history.first_seen(moment);
         // Of each object: its last event, and whether it was selected at any time.
-        let mut last: Vec<(u64, Rc<Event>, bool)> = Vec::new();
+        let mut last: Vec<Told> = Vec::new();
         for place in first..head.next {
             let event = self.hub.history.event(place).ok_or_else(too_old)?;
             if !event.is_of(&self.wish.subjects) {
                 continue;
             }
             let before = !event.before.is_empty() && self.matches(place, &event, false);
-            let earlier = last.iter().position(|(_, other, _)| other.id == event.id);
+            let earlier = last.iter().rposition(|(_, other, _)| other.id == event.id);
             let earlier = earlier.map(|at| last.remove(at));
             // A rename is a deletion and an addition.
             match earlier {
@@ -282,6 +263,37 @@ impl Watcher {
             self.tell_event(out, place, &event, event_type, now);
         }
         self.place = head.next;
+        Ok(())
+    }
+
+    /// Tells that what a list has shown is there no more.
+    fn tell_missing(
+        &mut self,
+        out: &mut Vec<u8>,
+        list: &Seed,
+        records: &[Record],
+        version: u64,
+    ) -> Result<(), Status> {
+        let Some((plane, kind)) = self.hub.plane(&list.subject) else { return Ok(()) };
+        let namespace = plane.namespace.clone();
+        let of_it = records.iter().filter(|record| record.subject == list.subject);
+        let mut there: Vec<(&str, &str)> =
+            of_it.map(|record| (record.id.as_str(), record.name.as_str())).collect();
+        crate::sort::sort_by(&mut there, Ord::cmp);
+        for entry in &list.entries {
+            if there.binary_search(&(&entry.id, &entry.name)).is_ok() {
+                continue;
+            }
+            let (name, uid) = (&entry.name, &entry.id);
+            let bare =
+                Bare { namespace: &namespace, name, uid, resource_version: version, ..Bare::default() };
+            let (form, columns) = (self.wish.form, !self.columns_told);
+            match kind {
+                Kind::Workspaces => append_deleted::<CoderWorkspace<'_>>(out, form, bare, columns)?,
+                Kind::Templates => append_deleted::<CoderTemplate<'_>>(out, form, bare, columns)?,
+            }
+            self.columns_told = true;
+        }
         Ok(())
     }
 
@@ -315,7 +327,7 @@ impl Watcher {
         let version = match read.min() {
             // A reading that has ended since has numbered its changes above the moment of its beginning.
             Some(read) => read.max(self.passed).max(self.version),
-            None => self.hub.clock.list_version(now),
+            None => self.hub.clock.log_version(now),
         };
         let bare = Bare { resource_version: version, initial_events_end: end, ..Bare::default() };
         let (form, columns) = (self.wish.form, !self.columns_told);

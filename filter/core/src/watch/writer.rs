@@ -5,15 +5,19 @@
 
 use super::history::{Change, Event, Head};
 use super::hub::Hub;
+use super::seed::sum;
 use super::store::{Record, State};
 use super::subject::Subject;
 use crate::convert::resource_version::resource_version;
 use crate::time::Millis;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 /// After that long without a reading, in milliseconds, what is known of a subject is too old to be gone on from.
 const FORGOTTEN: Millis = 300_000;
+
+/// How many deletions are remembered.
+const DEPARTED: u64 = 256;
 
 /// An object as it was just read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +32,15 @@ pub struct Observed {
     pub newest: Millis,
     /// What is kept of it; see [`super::view`].
     pub parts: Vec<u8>,
+}
+
+/// What has been deleted.
+#[derive(Clone, Debug, Default)]
+pub struct Gone {
+    /// Ids.
+    pub known: Vec<String>,
+    /// Objects that were made and deleted between two looks, as they were.
+    pub unknown: Vec<Observed>,
 }
 
 /// An object that is known.
@@ -50,6 +63,10 @@ pub struct Writer {
     hub: Rc<Hub>,
     head: Head,
     tables: Vec<Table>,
+    /// Ids of objects that have been deleted of late, and of which that has been told.
+    departed: VecDeque<String>,
+    /// Ids of objects that have lost their name, and of which is not known what has become.
+    pub evicted: Vec<String>,
     /// Places that are free.
     free: Vec<u64>,
     /// The first place that was never used.
@@ -60,7 +77,15 @@ impl Writer {
     /// Takes up what the one before has left.
     pub fn new(hub: Rc<Hub>, subjects: &[Subject]) -> Self {
         let head = hub.history.head();
-        let mut writer = Self { hub, head, tables: Vec::new(), free: Vec::new(), unused: 0 };
+        let (tables, departed, evicted, free, unused) = Default::default();
+        let mut writer = Self { hub, head, tables, departed, evicted, free, unused };
+        for place in head.next.saturating_sub(DEPARTED).max(head.oldest)..head.next {
+            if let Some(event) =
+                writer.hub.history.event(place).filter(|event| event.change == Change::Deleted)
+            {
+                writer.departed.push_back(event.id.clone());
+            }
+        }
         let mut used = Vec::new();
         for subject in subjects {
             let mut objects = BTreeMap::new();
@@ -80,7 +105,7 @@ impl Writer {
             writer.hub.store.set_state(subject, &state);
             writer.tables.push(Table { subject: subject.clone(), objects });
         }
-        used.sort_unstable();
+        crate::sort::sort_by(&mut used, u64::cmp);
         for place in used {
             while writer.unused < place {
                 writer.free.push(writer.unused);
@@ -107,7 +132,7 @@ impl Writer {
     pub fn missing(&self, subject: &Subject, observed: &[Observed]) -> Vec<String> {
         let Some(table) = self.table(subject) else { return Vec::new() };
         let mut ids: Vec<&str> = observed.iter().map(|object| object.id.as_str()).collect();
-        ids.sort_unstable();
+        crate::sort::sort_by(&mut ids, Ord::cmp);
         let lacks = table.objects.keys().filter(|id| ids.binary_search(&id.as_str()).is_err());
         lacks.cloned().collect()
     }
@@ -118,38 +143,63 @@ impl Writer {
         known.is_none_or(|known| known.hash != object.hash || known.name != object.name)
     }
 
-    /// Takes in objects as they were read, and ids of those that are gone. Returns how many changes that made; `None` when another writer has taken
+    /// Whether an object is known to be there, or to have been deleted.
+    pub fn knows(&self, subject: &Subject, id: &str) -> bool {
+        self.table(subject).is_some_and(|table| table.objects.contains_key(id))
+            || self.departed.iter().any(|departed| departed == id)
+    }
+
+    /// Takes in objects as they were read by a reading that began at that moment, and ids of those that are gone. Returns how many changes that made; `None` when another writer has taken
     /// over.
     pub fn take_in(
         &mut self,
         subject: &Subject,
         observed: Vec<Observed>,
-        gone: &[String],
+        gone: &Gone,
+        began: Millis,
         now: Millis,
     ) -> Option<usize> {
         let key = subject.key();
         let Some(table) = self.table(subject) else { return Some(0) };
         let mut changes: Vec<(Option<Millis>, Event, Option<Observed>)> = Vec::new();
-        let event = |change, id: &str, before, after| Event {
+        let event = |change, (id, name): (&str, &str), before, after| Event {
             version: 0,
-            seen_at: now,
+            seen_at: began,
             subject: key.clone(),
             change,
             id: id.to_owned(),
+            name: name.to_owned(),
             before,
             after,
         };
         let parts =
             |known: &Known| self.hub.store.record(known.place).map(|record| record.parts).unwrap_or_default();
-        for id in gone {
+        // Those that nobody here has ever seen: a list may have shown them. Not so where another has the name already, which has taken its place.
+        let is_taken = |name: &str| table.objects.values().any(|known| known.name == name);
+        for object in gone.unknown.iter().filter(|object| !is_taken(&object.name)) {
+            changes.push((
+                None,
+                event(Change::Deleted, (&object.id, &object.name), object.parts.clone(), Vec::new()),
+                None,
+            ));
+        }
+        for id in &gone.known {
             if let Some(known) = table.objects.get(id) {
-                changes.push((None, event(Change::Deleted, id, parts(known), Vec::new()), None));
+                changes.push((
+                    None,
+                    event(Change::Deleted, (id, &known.name), parts(known), Vec::new()),
+                    None,
+                ));
             }
         }
         for object in observed {
             let (change, before) = match table.objects.get(&object.id) {
                 Some(known) if known.name != object.name => {
-                    changes.push((None, event(Change::Deleted, &object.id, parts(known), Vec::new()), None));
+                    changes.push((
+                        None,
+                        event(Change::Deleted, (&object.id, &known.name), parts(known), Vec::new()),
+                        None,
+                    ));
                     (Change::Added, Vec::new())
                 }
                 Some(known) if known.hash == object.hash => continue,
@@ -157,13 +207,33 @@ impl Writer {
                 None => (Change::Added, Vec::new()),
             };
             let stamp = Some(object.newest);
-            changes.push((stamp, event(change, &object.id, before, object.parts.clone()), Some(object)));
+            changes.push((
+                stamp,
+                event(change, (&object.id, &object.name), before, object.parts.clone()),
+                Some(object),
+            ));
         }
         if changes.is_empty() {
             return Some(0);
         }
+        // A name has one owner: who is known by a name that another has now has lost it, by a rename or a deletion that is not known yet.
+        let mut evicted = Vec::new();
+        for (_, _, object) in &changes {
+            let Some(object) = object else { continue };
+            let owner =
+                table.objects.iter().find(|(id, known)| known.name == object.name && **id != object.id);
+            if let Some((id, known)) = owner
+                && !changes.iter().any(|(_, event, _)| event.id == *id && event.change == Change::Deleted)
+            {
+                evicted.push((id.clone(), known.name.clone(), parts(known)));
+            }
+        }
+        for (id, name, before) in evicted {
+            changes.push((None, event(Change::Deleted, (&id, &name), before, Vec::new()), None));
+            self.evicted.push(id);
+        }
         // Deletions come first: another object may have taken the name. The rest as Coder has stamped it, so that its moments can be versions.
-        changes.sort_by_key(|(stamp, ..)| *stamp);
+        crate::sort::sort_by(&mut changes, |(a, ..), (b, ..)| a.cmp(b));
         self.write(subject, changes, now)
     }
 
@@ -212,8 +282,15 @@ impl Writer {
                     self.set(subject, event.id.clone(), None);
                 }
             }
+            if event.change == Change::Deleted {
+                self.departed.push_back(event.id.clone());
+                while self.departed.len() > usize::try_from(DEPARTED).unwrap_or(usize::MAX) {
+                    self.departed.pop_front();
+                }
+            }
             events.push(event);
         }
+        state.sum = self.sum(subject);
         self.hub.store.set_state(subject, &state);
         if !self.hub.history.append(&mut self.head, &events) {
             return None;
@@ -225,6 +302,11 @@ impl Writer {
             self.free.push(place);
         }
         Some(events.len())
+    }
+
+    fn sum(&self, subject: &Subject) -> u64 {
+        let Some(table) = self.table(subject) else { return 0 };
+        sum(table.objects.iter().map(|(id, known)| (id.as_str(), known.name.as_str(), known.hash)))
     }
 
     fn set(&mut self, subject: &Subject, id: String, known: Option<Known>) {
@@ -271,6 +353,7 @@ impl Writer {
             self.set(subject, object.id, Some(known));
         }
         state.since = version;
+        state.sum = self.sum(subject);
         self.hub.store.set_state(subject, &state);
     }
 

@@ -136,6 +136,13 @@ pub fn workspace(id: &str) -> Request {
     Request::get(path(&["workspaces", id]))
 }
 
+/// The same for one that has been deleted.
+pub fn deleted_workspace(id: &str) -> Request {
+    let mut pairs = Pairs::new(path(&["workspaces", id]));
+    pairs.put("include_deleted", "true");
+    Request::get(pairs.0)
+}
+
 /// `GET /workspaces` → `WorkspaceList`. `limit` 0 is no limit.
 pub fn workspaces(query: &WorkspaceQuery, limit: u64, offset: u64) -> Request {
     let mut pairs = Pairs::new(path(&["workspaces"]));
@@ -184,6 +191,7 @@ mod tests {
         check(workspace_by_name(&ws), "GET /api/v2/users/alice/workspace/ws-0");
         check(build_by_number(&ws, 3), "GET /api/v2/users/alice/workspace/ws-0/builds/3");
         check(workspace("u-1"), "GET /api/v2/workspaces/u-1");
+        check(deleted_workspace("u-1"), "GET /api/v2/workspaces/u-1?include_deleted=true");
         check(workspaces(&query, 0, 0), "GET /api/v2/workspaces");
         query.owner("alice");
         query.organization("coder");

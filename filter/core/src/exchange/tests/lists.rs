@@ -59,15 +59,19 @@ fn further_pages_of_coders_are_read() {
             page(names, count)
         })
     };
-    let world = paged(&[(&["a", "b"], 3), (&["c"], 3)]);
+    // Each begins with the last of the one before.
+    let world = paged(&[(&["a", "b"], 3), (&["b", "c"], 3)]);
     assert_eq!(names(&world.get(LIST)).len(), 3);
-    assert_eq!(world.to("coder"), ["/api/v2/workspaces?limit=2", "/api/v2/workspaces?limit=2&offset=2"]);
+    assert_eq!(world.to("coder"), ["/api/v2/workspaces?limit=2", "/api/v2/workspaces?limit=3&offset=1"]);
     // One was skipped because another moved up: read again.
-    let world = paged(&[(&["a", "b"], 3), (&["b"], 3), (&["a", "b"], 3), (&["c"], 3)]);
+    let world = paged(&[(&["a", "b"], 3), (&["a", "b"], 3), (&["a", "b"], 3), (&["b", "c"], 3)]);
     assert_eq!(names(&world.get(LIST)).len(), 3);
     // One was skipped because another was deleted: read again.
-    let world = paged(&[(&["a", "b"], 4), (&["d"], 3), (&["b", "c"], 3), (&["d"], 3)]);
+    let world = paged(&[(&["a", "b"], 4), (&["c", "d"], 3), (&["b", "c"], 3), (&["c", "d"], 3)]);
     assert_eq!(names(&world.get(LIST)), ["coder.alice.b", "coder.alice.c", "coder.alice.d"]);
+    // And that although there is a new one, so that there are as many as before.
+    let world = paged(&[(&["a", "b"], 4), (&["c", "d", "e"], 4), (&["b", "c"], 4), (&["c", "d", "e"], 4)]);
+    assert_eq!(names(&world.get(LIST)), ["coder.alice.b", "coder.alice.c", "coder.alice.d", "coder.alice.e"]);
     // The same page again and again has no end, and is not waited for.
     let world = paged(&[(&["a", "b"], 1_000_000)]);
     refused(&world.get(LIST), 503, "ServiceUnavailable", "changed while they were read");

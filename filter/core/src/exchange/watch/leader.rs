@@ -8,7 +8,7 @@ use super::{LINGER, bell};
 use crate::config::Bell;
 use crate::json::{self, Fields, object};
 use crate::time::{self, Millis};
-use crate::watch::Subject;
+use crate::watch::{Subject, Want};
 use std::borrow::Cow;
 
 /// How long a holder is believed to be there after a sign of life, in milliseconds.
@@ -77,7 +77,8 @@ impl Election {
             }
             return;
         };
-        self.hear_wants(cx, &lease, &me);
+        let others = self.hear_wants(cx, &lease, &me);
+        watching.hub.alone(Some(!others));
         let sign = [&*lease.spec.holder, " ", &lease.spec.renewed].concat();
         if self.seen.0 != sign {
             // A sign of life that was already old when it was first seen is none.
@@ -106,18 +107,22 @@ impl Election {
         watching.leads.set(self.holds);
     }
 
-    /// What others want to have watched is watched here, too.
-    fn hear_wants(&self, cx: &Cx, lease: &Lease<'_>, me: &str) {
+    /// What others want to have watched is watched here, too. Whether there are others.
+    fn hear_wants(&self, cx: &Cx, lease: &Lease<'_>, me: &str) -> bool {
+        let mut others = false;
         for (name, value) in &lease.metadata.annotations.0 {
             let Some(process) = name.strip_prefix(WANTS) else { continue };
             let mut words = value.split(' ');
             let until = words.next().and_then(|until| until.parse::<Millis>().ok()).unwrap_or_default();
             if process != me && until > cx.now() {
+                others = true;
                 for subject in words.filter_map(Subject::parse) {
-                    cx.filter.watching.hub.wants.want(&subject, cx.now(), 0);
+                    let want = Want { watched_at: cx.now(), ..Want::default() };
+                    cx.filter.watching.hub.wants.want(&subject, want);
                 }
             }
         }
+        others
     }
 
     /// Whether what this process wants to have watched must be said again.

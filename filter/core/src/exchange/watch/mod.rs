@@ -20,7 +20,7 @@ use super::context::Cx;
 use super::filter::Filter;
 use super::port::Port;
 use crate::time::Millis;
-use crate::watch::{Hub, Kind, Subject, Touched, Writer};
+use crate::watch::{Hub, Kind, Subject, Touched, Want, Writer};
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
@@ -59,6 +59,9 @@ impl Watching {
     pub(super) fn new(hub: Rc<Hub>, bell: bool) -> Self {
         let (writer, running, ring, failing_since, watched, next_keep, callers, heard) = Default::default();
         let (leads, bell_works) = (Cell::new(!bell), Cell::new(bell));
+        if !bell {
+            hub.alone(Some(true));
+        }
         Self {
             hub,
             writer,
@@ -133,7 +136,7 @@ pub(super) fn keep(filter: &Rc<Filter>, now: Millis) {
     for (subject, _, said) in watching.watched.borrow_mut().iter_mut() {
         if now.saturating_sub(*said).unsigned_abs() >= SAY.unsigned_abs() {
             *said = now;
-            watching.hub.wants.want(subject, now, 0);
+            watching.hub.wants.want(subject, Want { watched_at: now, ..Want::default() });
         }
     }
     let wanted = |namespace: &str| {
@@ -191,7 +194,7 @@ pub(super) fn touched(cx: &Cx) {
     let mut words = Vec::new();
     for (namespace, touched) in touched {
         let subject = Subject { namespace, kind: touched.kind };
-        words.push(word(&subject, &touched.id));
+        words.push(word(&subject, &touched.id, ""));
         hub.wants.touch(&subject.namespace, &[touched]);
     }
     // Where nobody reads for this process, others are told by whoever has changed something.
@@ -203,14 +206,15 @@ pub(super) fn touched(cx: &Cx) {
     }
 }
 
-/// What a ring says of an object: `w.<namespace>/<id>`.
-fn word(subject: &Subject, id: &str) -> String {
-    [&subject.key(), "/", id].concat()
+/// What a ring says of an object: `w.<namespace>/<id>`, and behind `=` the state that was seen.
+fn word(subject: &Subject, id: &str, state: &str) -> String {
+    [&subject.key(), "/", id, "=", state].concat()
 }
 
 /// Reads [`word`].
 fn read_word(word: &str) -> Option<(Subject, Touched)> {
-    let (subject, id) = word.split_once('/')?;
+    let (subject, of_it) = word.split_once('/')?;
     let subject = Subject::parse(subject)?;
-    Some((subject.clone(), Touched { kind: subject.kind, id: id.to_owned(), heard: true }))
+    let (id, told) = of_it.split_once('=').unwrap_or((of_it, ""));
+    Some((subject.clone(), Touched { kind: subject.kind, id: id.to_owned(), told: told.to_owned() }))
 }

@@ -11,7 +11,7 @@ use super::{LINGER, word};
 use crate::config::ControlPlane;
 use crate::kube::status::Status;
 use crate::time::Millis;
-use crate::watch::{Kind, Observed, Subject, Touched, Writer};
+use crate::watch::{Gone, Kind, Observed, Subject, Touched, Writer};
 use std::rc::Rc;
 
 /// How often is looked whether there is something to do, in milliseconds.
@@ -22,8 +22,10 @@ const ONE_BY_ONE: usize = 40;
 const AT_ONCE: usize = 4;
 /// How long a workspace is read again and again because its agents are coming up.
 const SETTLING: Millis = 300_000;
+/// The state of what has been deleted.
+const GONE: &str = "gone";
 /// First and longest pause after Coder has failed.
-const PAUSE: (Millis, Millis) = (500, 30_000);
+const PAUSE: (Millis, Millis) = (500, 10_000);
 
 /// What is known of one Coder's reading.
 struct Poll {
@@ -33,14 +35,22 @@ struct Poll {
     next_jobs: Millis,
     /// Ids of workspaces to be read again.
     due: Vec<String>,
-    /// Ids of those of which others have told us, and need not be told.
-    heard: Vec<String>,
+    /// What others have told of some: their ids, and the state that they have seen. Of that they need not be told.
+    heard: Vec<(String, String)>,
     /// Ids of those that are settling, and until when that is believed.
     settling: Vec<(String, Millis)>,
     kinds: [Reading; 2],
     pause: Millis,
     /// Coder is left alone until then.
     paused_until: Millis,
+}
+
+/// What was found.
+#[derive(Default)]
+struct Found {
+    observed: Vec<Observed>,
+    gone: Gone,
+    failure: Option<Status>,
 }
 
 /// A kind's full readings.
@@ -103,8 +113,8 @@ impl Poll {
         let (cx, now) = (self.cx.clone(), self.cx.now());
         let watching = &cx.filter.watching;
         for touched in watching.hub.wants.take_touched(&self.plane.namespace) {
-            if touched.heard {
-                self.heard.push(touched.id.clone());
+            if !touched.told.is_empty() {
+                self.heard.push((touched.id.clone(), touched.told));
             }
             match touched.kind {
                 Kind::Workspaces if !touched.id.is_empty() => self.is_due(touched.id),
@@ -138,6 +148,13 @@ impl Poll {
         }
         self.due.clear();
         self.heard.clear();
+        for kind in Kind::ALL {
+            let subject = self.subject(kind);
+            let waited_for = watching.hub.wants.of(&subject).seen_from;
+            if waited_for <= now && waited_for > watching.hub.state(&subject).seen_at {
+                watching.hub.seen(&subject, now);
+            }
+        }
         Ok(asked)
     }
 
@@ -185,12 +202,12 @@ impl Poll {
     async fn read_all(&mut self, kind: Kind) -> Result<(), Status> {
         let cx = self.cx.clone();
         let (hub, subject) = (&cx.filter.watching.hub, self.subject(kind));
-        let began = cx.now();
-        let version = hub.clock.list_version(began);
         self.reading(kind, |reading| reading.due = false);
         if kind == Kind::Workspaces {
             self.jobs.forget_organizations();
         }
+        let began = cx.now();
+        let version = hub.clock.log_version(began);
         let read = match reading::all(&cx, &self.plane, kind).await {
             Ok(read) => read,
             Err(status) => {
@@ -198,24 +215,13 @@ impl Poll {
                 return Err(status);
             }
         };
-        let mut observed = self.settle(read);
+        let observed = self.settle(read);
         let goes_on = self.with_writer(|writer| writer.goes_on(&subject, cx.now())).unwrap_or(false);
         if goes_on {
             let missing = self.with_writer(|writer| writer.missing(&subject, &observed)).unwrap_or_default();
-            let found = join::each(AT_ONCE, missing, |id| {
-                let (cx, plane) = (&cx, &self.plane);
-                async move { (reading::one(cx, plane, kind, &id).await, id) }
-            })
-            .await;
-            let mut gone = Vec::new();
-            for (one, id) in found {
-                match one {
-                    One::There((object, _)) => observed.push(object),
-                    One::Gone => gone.push(id),
-                    One::Unknown(_) => {}
-                }
-            }
-            self.take_in(&subject, observed, &gone);
+            let mut read = self.read_each(kind, missing).await;
+            read.observed.extend(observed);
+            self.take_in(&subject, began, read);
         } else if self.is_our_turn() {
             self.with_writer(|writer| writer.begin(&subject, observed, version));
         }
@@ -238,31 +244,56 @@ impl Poll {
 
     /// Workspaces one by one.
     async fn read_some(&mut self) -> Result<(), Status> {
-        let cx = self.cx.clone();
         let subject = self.subject(Kind::Workspaces);
+        let began = self.cx.now();
         let ids = std::mem::take(&mut self.due);
+        let mut read = self.read_each(Kind::Workspaces, ids).await;
+        let failure = read.failure.take();
+        self.take_in(&subject, began, read);
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Reads objects by their ids. What Coder does not tell is looked at again later.
+    async fn read_each(&mut self, kind: Kind, ids: Vec<String>) -> Found {
+        let cx = self.cx.clone();
         let found = join::each(AT_ONCE, ids, |id| {
             let (cx, plane) = (&cx, &self.plane);
-            async move { (reading::one(cx, plane, Kind::Workspaces, &id).await, id) }
+            async move { (reading::one(cx, plane, kind, &id).await, id) }
         })
         .await;
-        let (mut there, mut gone, mut failure) = (Vec::new(), Vec::new(), None);
+        let (mut there, mut gone, mut read) = (Vec::new(), Vec::new(), Found::default());
         for (one, id) in found {
             match one {
-                One::There(read) => there.push(read),
+                One::There(object) => there.push(object),
                 One::Gone => gone.push(id),
                 One::Unknown(None) => {}
                 One::Unknown(Some(status)) => {
-                    failure = Some(status);
-                    let heard = self.heard.contains(&id);
-                    let again = Touched { kind: Kind::Workspaces, id, heard };
-                    cx.filter.watching.hub.wants.touch(&self.plane.namespace, &[again]);
+                    read.failure = Some(status);
+                    let again = [Touched { kind, id, told: String::new() }];
+                    cx.filter.watching.hub.wants.touch(&self.plane.namespace, &again);
                 }
             }
         }
-        let observed = self.settle(there);
-        self.take_in(&subject, observed, &gone);
-        failure.map_or(Ok(()), Err)
+        read.observed = self.settle(there);
+        let subject = self.subject(kind);
+        for id in gone {
+            let known = self.with_writer(|writer| writer.knows(&subject, &id)).unwrap_or(true);
+            if known || kind == Kind::Templates {
+                read.gone.known.push(id);
+            } else if let Some(object) = reading::departed(&cx, &self.plane, &id).await {
+                read.gone.unknown.push(object);
+            }
+        }
+        read
+    }
+
+    /// Objects that are not as they are known: their ids, and the state that they are in.
+    fn changed(&self, subject: &Subject, observed: &[Observed]) -> Vec<(String, String)> {
+        let changed = self.with_writer(|writer| {
+            let differs = observed.iter().filter(|object| writer.differs(subject, object));
+            differs.map(|object| (object.id.clone(), format!("{:x}", object.hash))).collect::<Vec<_>>()
+        });
+        changed.unwrap_or_default()
     }
 
     /// Remembers which of them are settling.
@@ -284,25 +315,28 @@ impl Poll {
     }
 
     /// Writes down what has changed, and rings. Other replicas read again what is named: what they may not have been told of.
-    fn take_in(&self, subject: &Subject, observed: Vec<Observed>, gone: &[String]) {
+    fn take_in(&mut self, subject: &Subject, began: Millis, read: Found) {
+        let cx = self.cx.clone();
+        let watching = &cx.filter.watching;
+        let mut changed = self.changed(subject, &read.observed);
         if !self.is_our_turn() {
             return;
         }
-        let watching = &self.cx.filter.watching;
-        let now = self.cx.now();
-        let written = self.with_writer(|writer| {
-            let differs = observed.iter().filter(|object| writer.differs(subject, object));
-            let ids: Vec<String> =
-                differs.map(|object| object.id.clone()).chain(gone.iter().cloned()).collect();
-            (writer.take_in(subject, observed, gone, now), ids)
-        });
+        let ids = read.gone.known.iter().chain(read.gone.unknown.iter().map(|object| &object.id));
+        changed.extend(ids.map(|id| (id.clone(), GONE.to_owned())));
+        let written =
+            self.with_writer(|writer| writer.take_in(subject, read.observed, &read.gone, began, cx.now()));
+        for id in self.with_writer(|writer| std::mem::take(&mut writer.evicted)).unwrap_or_default() {
+            let lost = [Touched { kind: subject.kind, id, told: String::new() }];
+            watching.hub.wants.touch(&subject.namespace, &lost);
+        }
         match written {
-            Some((Some(0), _)) | None => {}
-            Some((Some(_), ids)) => {
-                let told = ids.iter().filter(|id| !self.heard.contains(id));
-                watching.ring(told.map(|id| word(subject, id)));
+            Some(Some(0)) | None => {}
+            Some(Some(_)) => {
+                changed.retain(|seen| !self.heard.contains(seen));
+                watching.ring(changed.iter().map(|(id, state)| word(subject, id, state)));
             }
-            Some((None, _)) => drop(watching.writer.take()),
+            Some(None) => drop(watching.writer.take()),
         }
     }
 

@@ -51,6 +51,12 @@ pub(super) async fn one(cx: &Cx, plane: &ControlPlane, kind: Kind, id: &str) -> 
     }
 }
 
+/// A workspace that has been deleted, as it was.
+pub(super) async fn departed(cx: &Cx, plane: &ControlPlane, id: &str) -> Option<Observed> {
+    let answer = cx.coder(plane, Intent::Read, requests::deleted_workspace(id)).await.ok()?;
+    observed(plane, Kind::Workspaces, answer.body).map(|(object, _)| object)
+}
+
 fn observed(plane: &ControlPlane, kind: Kind, parts: Vec<u8>) -> Option<Read> {
     let (id, name, hash, newest, settling) = view(plane, kind, &parts, |shown| {
         Some((

@@ -15,7 +15,7 @@ use crate::kube::request_info::ResourceRequest;
 use crate::kube::status::Status;
 use crate::kube::watch_event::append_error;
 use crate::time::Millis;
-use crate::watch::{From, Kind, Position, Start, Subject, Watcher, Wish};
+use crate::watch::{From, Kind, Position, Start, Subject, Waited, Want, Watcher, Wish};
 use std::rc::Rc;
 
 /// Pauses between two looks at whether something has been read or has happened, in milliseconds.
@@ -101,13 +101,16 @@ async fn begin(
     // From nothing in particular, and without what is there: from now on.
     let initial = initial && options.send_initial_events != Some(false);
     let selector = selector(asked.query);
-    let mut wants = if fresh { arrived } else { 0 };
+    let fresh_from = if fresh { arrived } else { 0 };
+    let mut waited = Waited::Not;
+    let mut want = Want { watched_at: arrived, fresh_from, seen_from: 0 };
     loop {
+        want.watched_at = cx.now();
         for subject in subjects {
-            hub.wants.want(subject, cx.now(), wants);
+            hub.wants.want(subject, want);
         }
         let states: Vec<_> = subjects.iter().map(|subject| hub.state(subject)).collect();
-        let is_read = states.iter().all(|state| state.since != 0 && state.read_at >= wants);
+        let is_read = states.iter().all(|state| state.since != 0 && state.read_at >= want.fresh_from);
         match options.resource_version {
             // Kubernetes sends the bookmark to whoever understands it, asked for or not.
             _ if initial && is_read => return Ok(Some(Start::Present(options.allow_watch_bookmarks))),
@@ -119,16 +122,30 @@ async fn begin(
                     name: options.field_selector.exact("metadata.name"),
                     arrived,
                     reading: cx.filter.config.watch.reading(),
+                    waited,
                 };
                 match hub.position(from) {
                     Position::Found(start) => return Ok(Some(start)),
                     Position::Expired => return Ok(None),
-                    Position::Unread => wants = arrived,
+                    Position::Unread => want.fresh_from = arrived,
+                    Position::Unseen(objects) => {
+                        for (namespace, object) in objects {
+                            hub.wants.touch(&namespace, &[object]);
+                        }
+                        // What is done in this very millisecond may have begun before.
+                        want.seen_from = cx.now().saturating_add(1);
+                        waited = match waited {
+                            Waited::Not => Waited::Once(want.seen_from),
+                            _ => Waited::Twice(want.seen_from),
+                        };
+                    }
+                    Position::Wait => {}
                 }
             }
             _ if !initial && is_read => {
-                let version = hub.clock.list_version(cx.now());
-                let from = From { version, subjects, selector: "", name: None, arrived: 0, reading: 0 };
+                let version = hub.clock.log_version(cx.now());
+                let from =
+                    From { version, subjects, selector: "", name: None, arrived: 0, reading: 0, waited };
                 if let Position::Found(start) = hub.position(from) {
                     return Ok(Some(start));
                 }

@@ -60,12 +60,15 @@ pub(in crate::exchange) async fn parts(cx: &Cx, plane: &ControlPlane) -> Result<
         workspaces: Vec<Raw<'a>>,
     }
     object!(Page<'a> {} { workspaces });
-    read_all(cx, &[plane], &WorkspaceQuery::default(), |_, readings| {
+    read_all(cx, &[plane], &WorkspaceQuery::default(), |lists, readings| {
         let mut parts = Vec::new();
-        for body in readings.iter().flat_map(|(_, pages)| pages) {
+        let bodies = readings.iter().flat_map(|(_, pages)| pages);
+        for (body, list) in bodies.zip(lists.iter().flatten()) {
             let page: Page<'_> =
                 coder::parse(body).map_err(|_| garbage(Intent::Read, &plane.namespace, ""))?;
-            parts.extend(page.workspaces.iter().map(|json| json.0.as_bytes().to_vec()));
+            // What a page repeats of the one before is not in the list any more.
+            let repeated = page.workspaces.len().saturating_sub(list.workspaces.len());
+            parts.extend(page.workspaces.iter().skip(repeated).map(|json| json.0.as_bytes().to_vec()));
         }
         Ok(parts)
     })
@@ -151,7 +154,11 @@ pub(super) fn select<'a>(
 
 fn ask<'a>(cx: &'a Cx, plane: &ControlPlane, search: &WorkspaceQuery, offset: u64) -> Pending<'a> {
     let limit = u64::from(cx.filter.config.limits.list_page_size);
-    cx.send_to_coder(plane, requests::workspaces(search, limit, offset))
+    // A page begins with the last of the one before: by that is seen whether anything has moved meanwhile.
+    let repeated = u64::from(offset > 0);
+    let request =
+        requests::workspaces(search, limit.saturating_add(repeated), offset.saturating_sub(repeated));
+    cx.send_to_coder(plane, request)
 }
 
 async fn receive(
@@ -168,10 +175,20 @@ async fn receive(
 }
 
 fn parse<'a>(plane: &ControlPlane, pages: &'a [Vec<u8>]) -> Result<Vec<WorkspaceList<'a>>, Status> {
-    pages
-        .iter()
-        .map(|page| coder::parse(page).map_err(|_| garbage(Intent::Read, &plane.namespace, "")))
-        .collect()
+    let mut lists: Vec<WorkspaceList<'a>> = Vec::with_capacity(pages.len());
+    for page in pages {
+        let mut list: WorkspaceList<'a> =
+            coder::parse(page).map_err(|_| garbage(Intent::Read, &plane.namespace, ""))?;
+        let before = lists.last().and_then(|list| list.workspaces.last());
+        match (before, list.workspaces.first()) {
+            (Some(before), Some(first)) if before.id == first.id => drop(list.workspaces.remove(0)),
+            // Something has moved: it is a page of another list, and as if that were shorter.
+            (Some(_), _) => list.count = 0,
+            (None, _) => {}
+        }
+        lists.push(list);
+    }
+    Ok(lists)
 }
 
 /// What a reading lacks.
@@ -183,16 +200,19 @@ enum Missing {
 }
 
 /// What this reading lacks; nothing when it is whole. One answer is one state of Coder's; between several, whatever comes or moves up
-/// shows as a repeat, and whatever goes as a smaller count.
+/// shows as a repeat, whatever goes as a smaller count, and both at once as a page that does not begin with the end of the one
+/// before.
 fn missing(pages: &[WorkspaceList<'_>]) -> Option<Missing> {
     let last = pages.last()?;
     let read = pages.iter().map(|page| page.workspaces.len()).fold(0, usize::saturating_add);
     if pages.len() > 1 {
-        let mut ids = Names::default();
+        let (mut ids, mut names) = (Names::default(), Names::default());
         for workspace in pages.iter().flat_map(|page| &page.workspaces) {
             ids.insert(&workspace.id);
+            // One that was renamed meanwhile may have left its name to another.
+            names.insert(&[&*workspace.owner_name, "/", &*workspace.name].concat());
         }
-        if ids.count() < read || pages.iter().any(|page| page.count > last.count) {
+        if ids.count() < read || names.count() < read || pages.iter().any(|page| page.count > last.count) {
             return Some(Missing::Some);
         }
     }

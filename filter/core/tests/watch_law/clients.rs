@@ -1,0 +1,160 @@
+//! Informers: what they ask, what they are told, and what must hold of it.
+
+use crate::PATH;
+use crate::world::{Asker, World};
+use coder_kube_core::exchange::{Reply, Request, Verdict};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+impl World {
+    pub(crate) fn reply(&mut self, client: Option<Asker>, reply: &Reply) {
+        let Some((at, request)) = client else { return };
+        if !self.clients[at].busy || self.clients[at].request != request {
+            return;
+        }
+        self.clients[at].busy = false;
+        self.clients[at].not_before = self.now + 50 + self.dice.millis(300);
+        if reply.status != 200 {
+            assert!(matches!(reply.status, 429 | 503 | 504), "{}", String::from_utf8_lossy(&reply.body));
+            return;
+        }
+        if !self.clients[at].listing {
+            return self.told(at, &reply.body);
+        }
+        let list: Value = serde_json::from_slice(&reply.body).unwrap();
+        let mut store = BTreeMap::new();
+        for item in list["items"].as_array().unwrap() {
+            let (name, known) = known(item);
+            self.check_forward(at, &name, &known);
+            store.insert(name, known);
+        }
+        for (name, known) in std::mem::take(&mut self.clients[at].store) {
+            if !store.contains_key(&name) {
+                self.check_gone(&name, &known.0);
+            }
+        }
+        let client = &mut self.clients[at];
+        (client.store, client.listing, client.synced, client.listed) = (store, false, true, true);
+        client.version = list["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    }
+
+    pub(crate) fn client(&mut self, at: usize) {
+        let now = self.now;
+        while let Some((_, part)) = self.clients[at].parts.pop_front_if(|(moment, _)| *moment <= now) {
+            let Some(carried) = self.clients[at].carried.as_mut() else { break };
+            let told = carried.part(&part, false, now);
+            self.told(at, &told);
+        }
+        let client = &mut self.clients[at];
+        if client.busy || client.carried.is_some() || now < client.not_before {
+            return;
+        }
+        let mut place = self.place();
+        let client = &mut self.clients[at];
+        if client.listed {
+            // A client goes on from a list where it was made: it has its connection.
+            place.0 = client.place.0;
+        }
+        client.busy = true;
+        client.request += 1;
+        let request = client.request;
+        client.place = place;
+        client.seen_in_stream.clear();
+        let query = if client.listing {
+            String::new()
+        } else if client.synced {
+            format!("?watch=true&allowWatchBookmarks=true&resourceVersion={}", client.version)
+        } else {
+            client.replaced = BTreeMap::new();
+            "?watch=true&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=".to_owned()
+        };
+        let headers =
+            [(":method", "GET"), (":path", &format!("{PATH}{query}")), ("authorization", "Bearer t")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+        let filter = self.processes[place.0].workers[place.1].filter.clone();
+        let Verdict::Serve(mut exchange) = filter.receive(Request::new(headers.to_vec(), None), now, 0)
+        else {
+            panic!()
+        };
+        let step = exchange.body(Vec::new(), true, now);
+        self.carry_out(place, exchange, Some((at, request)), step);
+    }
+
+    pub(crate) fn told(&mut self, at: usize, lines: &[u8]) {
+        for line in String::from_utf8(lines.to_vec()).unwrap().lines() {
+            let event: Value = serde_json::from_str(line).unwrap();
+            let object = &event["object"];
+            let kind = event["type"].as_str().unwrap();
+            if kind == "ERROR" {
+                assert_eq!(object["code"], 410, "{event}");
+                let client = &mut self.clients[at];
+                (client.carried, client.busy, client.synced, client.listing) =
+                    (None, false, false, !client.streams);
+                client.parts.clear();
+                return;
+            }
+            let version = object["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+            self.clients[at].listed = false;
+            if kind == "BOOKMARK" {
+                let client = &mut self.clients[at];
+                if object["metadata"]["annotations"]["k8s.io/initial-events-end"] == "true" && !client.synced
+                {
+                    client.synced = true;
+                    let replaced = std::mem::take(&mut client.replaced);
+                    let store = std::mem::replace(&mut client.store, replaced);
+                    for (name, known) in store {
+                        if !self.clients[at].store.contains_key(&name) {
+                            self.check_gone(&name, &known.0);
+                        }
+                    }
+                }
+                self.clients[at].version = version;
+                continue;
+            }
+            let (name, known) = known(object);
+            if self.clients[at].synced {
+                let new =
+                    self.clients[at].seen_in_stream.insert(format!("{kind} {name} {} {version}", known.0));
+                assert!(new, "twice in one stream: {event}\n{}", self.log);
+            }
+            if kind == "DELETED" {
+                self.check_gone(&name, &known.0);
+                self.clients[at].store.remove(&name);
+            } else {
+                self.check_forward(at, &name, &known);
+                let client = &mut self.clients[at];
+                let store = if client.synced { &mut client.store } else { &mut client.replaced };
+                store.insert(name, known);
+            }
+            if self.clients[at].synced {
+                self.clients[at].version = version;
+            }
+        }
+    }
+
+    pub(crate) fn check_forward(&self, at: usize, name: &str, new: &(String, i64)) {
+        if let Some(old) = self.clients[at].store.get(name)
+            && old.0 == new.0
+        {
+            assert!(
+                old.1 <= new.1,
+                "client {at}: {name} went back from {} to {}\n{}",
+                old.1,
+                new.1,
+                self.log
+            );
+        }
+    }
+
+    pub(crate) fn check_gone(&self, name: &str, id: &str) {
+        let gone = self.coder.deleted.contains_key(id)
+            || self.coder.former.contains(&(id.to_owned(), name.to_owned()));
+        assert!(gone, "{name} ({id}) is there\n{}", self.log);
+    }
+}
+
+pub(crate) fn known(object: &Value) -> (String, (String, i64)) {
+    let meta = &object["metadata"];
+    let text = |field: &str| meta[field].as_str().unwrap().to_owned();
+    (text("name"), (text("uid"), object["spec"]["ttlMillis"].as_i64().unwrap_or(0) / 60_000))
+}

@@ -1,0 +1,62 @@
+//! The law of watches, in a world of its own time: whatever happens to Coder, to workers, to processes and to connections, everybody who watches
+//! ends up with what Coder has, no object ever goes back to an earlier state, and none is reported deleted that is there.
+//!
+//! Two processes with two workers each, on one kube-apiserver's bell; calls take time, and what they answer was true at some moment of it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    reason = "a test may fail loudly"
+)]
+
+mod clients;
+mod coder;
+mod lease;
+mod world;
+
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use world::World;
+
+const START: i64 = 1_795_255_200_000;
+/// Milliseconds of a step.
+const STEP: i64 = 10;
+const PATH: &str = "/apis/aggregation.coder.com/v1alpha1/namespaces/coder/coderworkspaces";
+
+fn run(seed: u64, with_bell: bool, seconds: i64) {
+    let mut world = World::new(seed, with_bell);
+    for _ in 0..seconds * 1000 / STEP {
+        world.step(true);
+    }
+    // Then it is quiet, and everybody has time to hear of everything.
+    for _ in 0..90_000 / STEP {
+        world.step(false);
+    }
+    let expect: BTreeMap<String, (String, i64)> = world
+        .coder
+        .workspaces
+        .values()
+        .map(|one| (format!("coder.alice.{}", one.name), (one.id.clone(), one.revision)))
+        .collect();
+    for (at, client) in world.clients.iter().enumerate() {
+        assert_eq!(client.store, expect, "client {at} of seed {seed}\n{}", world.log);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, max_shrink_iters: 0, ..ProptestConfig::default() })]
+
+    #[test]
+    fn everybody_ends_up_with_what_coder_has(seed: u64) {
+        run(seed, true, 60);
+    }
+
+    #[test]
+    fn by_long_polls_too(seed: u64) {
+        run(seed, false, 60);
+    }
+}

@@ -1,0 +1,285 @@
+//! Processes of two workers each, the calls that they make, and what becomes of them.
+
+use crate::coder::{Coder, Dice, ok};
+use crate::lease::{Lease, review};
+use crate::{START, STEP};
+use coder_kube_core::config::Config;
+use coder_kube_core::exchange::{Call, CallId, Carried, Exchange, Filter, Outcome, Step};
+use coder_kube_core::watch::Alone;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+/// A client, and which of its requests it is.
+pub(crate) type Asker = (usize, u64);
+
+pub(crate) struct Worker {
+    pub(crate) filter: Rc<Filter>,
+    pub(crate) works: Vec<(u64, Exchange, Option<Asker>)>,
+    /// Called, and answered when it is time.
+    pub(crate) calls: Vec<(i64, i64, u64, CallId, Call, Option<Outcome>)>,
+}
+
+pub(crate) struct Process {
+    pub(crate) shared: Rc<Alone>,
+    pub(crate) workers: Vec<Worker>,
+}
+
+#[derive(Default)]
+pub(crate) struct Client {
+    /// Name, id and revision of what it knows.
+    pub(crate) store: BTreeMap<String, (String, i64)>,
+    pub(crate) version: String,
+    pub(crate) synced: bool,
+    /// How it begins: a list and a watch, or a watch that sends everything.
+    pub(crate) streams: bool,
+    pub(crate) listing: bool,
+    pub(crate) place: (usize, usize),
+    pub(crate) carried: Option<Carried>,
+    pub(crate) parts: VecDeque<(i64, Vec<u8>)>,
+    /// It has a list, and nothing since.
+    pub(crate) listed: bool,
+    pub(crate) busy: bool,
+    pub(crate) request: u64,
+    pub(crate) not_before: i64,
+    pub(crate) seen_in_stream: BTreeSet<String>,
+    pub(crate) replaced: BTreeMap<String, (String, i64)>,
+}
+
+pub(crate) struct World {
+    pub(crate) dice: Dice,
+    pub(crate) now: i64,
+    pub(crate) coder: Coder,
+    pub(crate) bell: Lease,
+    pub(crate) poller: Lease,
+    pub(crate) version: u64,
+    pub(crate) processes: Vec<Process>,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) next_work: u64,
+    pub(crate) with_bell: bool,
+    pub(crate) log: String,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, with_bell: bool) -> Self {
+        let mut world = Self {
+            dice: Dice(seed | 1),
+            now: START,
+            coder: Coder::default(),
+            bell: Lease::default(),
+            poller: Lease::default(),
+            version: 10,
+            processes: Vec::new(),
+            clients: Vec::new(),
+            next_work: 0,
+            with_bell,
+            log: String::new(),
+        };
+        (world.bell.version, world.poller.version) = (8, 9);
+        // Replicas know of each other by the bell.
+        for _ in 0..if with_bell { 2 } else { 1 } {
+            let shared = Rc::new(Alone::default());
+            let workers = (0..2).map(|_| world.worker(&shared)).collect();
+            world.processes.push(Process { shared, workers });
+        }
+        world.clients = (0..8)
+            .map(|n| Client { streams: n % 2 == 0, listing: n % 2 == 1, ..Client::default() })
+            .collect();
+        world
+    }
+
+    pub(crate) fn worker(&mut self, shared: &Rc<Alone>) -> Worker {
+        let bell = if self.with_bell {
+            r#","bell":{"cluster":"kube-filter","namespace":"n","lease":"bell","pollerLease":"poller"}"#
+        } else {
+            ""
+        };
+        let config = format!(
+            r#"{{"mode":"front","kubernetes":{{"cluster":"kube"}},"limits":{{"listPageSize":5}},"watch":{{"readingSeconds":10{bell}}},
+            "controlPlanes":[{{"namespace":"coder","cluster":"coder","authority":"coder","dashboardURL":"https://c"}}]}}"#
+        );
+        let config = Config::parse(config.as_bytes()).unwrap();
+        let filter = Filter::sharing(config, shared.clone(), self.dice.roll(u64::MAX));
+        Worker { filter, works: Vec::new(), calls: Vec::new() }
+    }
+
+    pub(crate) fn step(&mut self, busy: bool) {
+        self.now += STEP;
+        self.coder.go_on(&mut self.dice, self.now, busy);
+        if busy {
+            self.faults();
+        }
+        for process in 0..self.processes.len() {
+            for worker in 0..self.processes[process].workers.len() {
+                self.work(process, worker);
+            }
+        }
+        for client in 0..self.clients.len() {
+            self.client(client);
+        }
+    }
+
+    pub(crate) fn faults(&mut self) {
+        let place = self.place();
+        if self.dice.one_in(1500) {
+            // A worker's VM dies: its streams are reset, and what it was about to do is lost.
+            self.log("a VM dies");
+            let shared = self.processes[place.0].shared.clone();
+            let worker = self.worker(&shared);
+            self.processes[place.0].workers[place.1] = worker;
+            self.disconnect(|client| client.place == place);
+        }
+        if self.dice.one_in(4000) {
+            self.log("a process dies");
+            let shared = Rc::new(Alone::default());
+            let workers = (0..2).map(|_| self.worker(&shared)).collect();
+            self.processes[place.0] = Process { shared, workers };
+            self.disconnect(|client| client.place.0 == place.0);
+        }
+        if self.dice.one_in(300) {
+            let one = usize::try_from(self.dice.roll(self.clients.len() as u64)).unwrap();
+            let mut n = 0;
+            self.disconnect(|_| {
+                n += 1;
+                n == one + 1
+            });
+        }
+    }
+
+    /// Any worker.
+    pub(crate) fn place(&mut self) -> (usize, usize) {
+        let process = self.dice.roll(self.processes.len() as u64);
+        (usize::try_from(process).unwrap(), usize::try_from(self.dice.roll(2)).unwrap())
+    }
+
+    pub(crate) fn log(&mut self, what: &str) {
+        let _ = writeln!(self.log, "{} {what}", self.now - START);
+    }
+
+    pub(crate) fn disconnect(&mut self, mut whom: impl FnMut(&Client) -> bool) {
+        for client in &mut self.clients {
+            if whom(client) {
+                (client.carried, client.busy) = (None, false);
+                client.request += 1;
+                client.parts.clear();
+            }
+        }
+        let requests: Vec<u64> = self.clients.iter().map(|client| client.request).collect();
+        for worker in self.processes.iter_mut().flat_map(|process| &mut process.workers) {
+            worker.works.retain(|(.., asker)| asker.is_none_or(|(at, request)| requests[at] == request));
+        }
+    }
+
+    pub(crate) fn work(&mut self, process: usize, worker: usize) {
+        let now = self.now;
+        let filter = self.processes[process].workers[worker].filter.clone();
+        filter.keep(now);
+        for mut exchange in filter.take_background() {
+            let step = exchange.advance();
+            self.carry_out((process, worker), exchange, None, step);
+        }
+        let place = &mut self.processes[process].workers[worker];
+        for (_, _, _, _, call, outcome) in
+            place.calls.iter_mut().filter(|call| call.0 <= now && call.5.is_none())
+        {
+            *outcome = Some(match call.cluster.as_str() {
+                "coder" => self.coder.answer(call, &mut self.dice, now),
+                "kube" if call.method == "GET" => ok(200, &json!({"kind": "Namespace", "metadata": {}})),
+                "kube" => ok(201, &review(call)),
+                _ => {
+                    let (bell, poller) = (&mut self.bell, &mut self.poller);
+                    let is_bell = call.path.ends_with("/bell");
+                    let lease = if is_bell { bell } else { poller };
+                    if call.method == "PATCH" {
+                        self.version += 1;
+                        let done = lease.patch(&serde_json::from_slice(&call.body).unwrap(), self.version);
+                        if done && is_bell {
+                            let part =
+                                json!({"type": "MODIFIED", "object": lease.json()}).to_string().into_bytes();
+                            for client in self.clients.iter_mut().filter(|client| client.carried.is_some()) {
+                                let at = client.parts.back().map_or(now, |(at, _)| (*at).max(now));
+                                client.parts.push_back((at + self.dice.millis(60), part.clone()));
+                            }
+                        }
+                        ok(if done { 200 } else { 409 }, &lease.json())
+                    } else {
+                        ok(200, &lease.json())
+                    }
+                }
+            });
+        }
+        loop {
+            let place = &mut self.processes[process].workers[worker];
+            let Some(at) = place.calls.iter().position(|call| call.1 <= now && call.5.is_some()) else {
+                break;
+            };
+            let (_, _, id, call, _, outcome) = place.calls.remove(at);
+            let Some(at) = place.works.iter().position(|(of, ..)| *of == id) else { continue };
+            let (_, mut exchange, client) = place.works.remove(at);
+            let step = exchange.resume(call, outcome.unwrap(), now);
+            self.carry_out_as(id, (process, worker), exchange, client, step);
+        }
+        let due: Vec<u64> = self.processes[process].workers[worker]
+            .works
+            .iter()
+            .filter(|(_, exchange, _)| exchange.wakes_at().is_some_and(|moment| moment <= now))
+            .map(|(id, ..)| *id)
+            .collect();
+        for id in due {
+            let place = &mut self.processes[process].workers[worker];
+            let at = place.works.iter().position(|(of, ..)| *of == id).unwrap();
+            let (_, mut exchange, client) = place.works.remove(at);
+            let step = exchange.wake(now);
+            self.carry_out_as(id, (process, worker), exchange, client, step);
+        }
+    }
+
+    pub(crate) fn carry_out(
+        &mut self,
+        place: (usize, usize),
+        exchange: Exchange,
+        client: Option<Asker>,
+        step: Step,
+    ) {
+        self.next_work += 1;
+        self.carry_out_as(self.next_work, place, exchange, client, step);
+    }
+
+    pub(crate) fn carry_out_as(
+        &mut self,
+        id: u64,
+        place: (usize, usize),
+        exchange: Exchange,
+        client: Option<Asker>,
+        step: Step,
+    ) {
+        match step {
+            Step::Reply(reply) => return self.reply(client, &reply),
+            Step::Carry(carried, _) => {
+                let (at, request) = client.unwrap();
+                let client = &mut self.clients[at];
+                if client.busy && client.request == request {
+                    let mut carried = *carried;
+                    carried.begins(200);
+                    client.carried = Some(carried);
+                    let part = json!({"type": "ADDED", "object": self.bell.json()}).to_string().into_bytes();
+                    client.parts = VecDeque::from([(self.now + self.dice.millis(50), part)]);
+                }
+                return;
+            }
+            Step::Wait => {}
+            Step::Call(calls) => {
+                for (call_id, call) in calls {
+                    let most = if self.dice.one_in(20) { 2_000 } else { 60 };
+                    let reached = self.now + self.dice.millis(most);
+                    let answered = reached + self.dice.millis(60);
+                    self.processes[place.0].workers[place.1]
+                        .calls
+                        .push((reached, answered, id, call_id, call, None));
+                }
+            }
+        }
+        self.processes[place.0].workers[place.1].works.push((id, exchange, client));
+    }
+}
