@@ -53,6 +53,7 @@ pub struct Hub {
     seeds: Seeds,
     turn: String,
     alone: String,
+    heard: String,
     /// Tells this worker from all others, also from the one whose VM this one's replaces.
     worker: u64,
     /// Tells this process from all others.
@@ -96,6 +97,7 @@ impl Hub {
             seeds: Seeds::new(shared.clone(), prefix),
             turn: key("turn"),
             alone: key("alone"),
+            heard: key("heard"),
             shared,
             worker: random,
             process,
@@ -134,6 +136,15 @@ impl Hub {
             self.shared.set(&self.alone, &[u8::from(is)], 0);
         }
         is.unwrap_or(known)
+    }
+
+    /// Notes down which ring was heard last. Returns the one before, if this process has heard one.
+    pub fn heard(&self, version: &str) -> Option<String> {
+        let before = self.shared.get(&self.heard).and_then(|(before, _)| String::from_utf8(before).ok());
+        if before.as_deref() != Some(version) {
+            self.shared.set(&self.heard, version.as_bytes(), 0);
+        }
+        before.filter(|before| !before.is_empty())
     }
 
     /// Remembers a list that nobody watches yet.

@@ -261,7 +261,7 @@ impl World {
                 let client = &mut self.clients[at];
                 if client.busy && client.request == request {
                     let mut carried = *carried;
-                    carried.begins(200);
+                    carried.begins(200, self.now);
                     client.carried = Some(carried);
                     let part = json!({"type": "ADDED", "object": self.bell.json()}).to_string().into_bytes();
                     client.parts = VecDeque::from([(self.now + self.dice.millis(50), part)]);

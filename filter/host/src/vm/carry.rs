@@ -50,7 +50,7 @@ impl Vm {
                 &format!("a watch cannot be carried: the bell's Lease answers {answered}"),
             );
         }
-        let (status, headers) = carried.begins(answered);
+        let (status, headers) = carried.begins(answered, host::now());
         let status = status.to_string();
         let mut all = vec![(":status", status.as_str())];
         all.extend(headers.iter().map(|(name, value)| (*name, value.as_str())));

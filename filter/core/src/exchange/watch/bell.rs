@@ -10,6 +10,7 @@ use super::{leader, read_word};
 use crate::config::Bell;
 use crate::json::{self, object};
 use crate::time::Millis;
+use crate::watch::{Kind, Touched};
 use std::rc::Rc;
 
 /// The annotation.
@@ -27,17 +28,13 @@ pub(super) async fn keep(cx: Rc<Cx>, bell: Bell) {
     let mut next_ring = 0;
     let mut election = leader::Election::default();
     while watching.hub.take_turn(cx.now()) && watching.running.borrow().len() > 1 {
-        let looks = election.go_on(&cx, &bell).await;
-        if looks && !watching.bell_works.get() {
-            let found = send(&cx, &bell, "GET", &bell.lease, Vec::new()).await;
-            watching.bell_works.set(found.is_ok_and(|answer| answer.status == 200));
-        }
+        election.go_on(&cx, &bell).await;
         let rung = watching.ring.borrow().is_some();
         if rung && cx.now() >= next_ring {
             next_ring = cx.now().saturating_add(PAUSE);
             let words = watching.ring.take().unwrap_or_default();
             let done = ring(&cx, &bell, &words).await.is_ok_and(|answer| answer.status == 200);
-            watching.bell_works.set(done);
+            watching.bell(done, cx.now());
             if !done {
                 watching.ring(words);
                 next_ring = cx.now().saturating_add(PAUSE.saturating_mul(4));
@@ -138,23 +135,48 @@ struct Annotations<'a> {
 
 object!(Annotations<'a> {} { ring as "aggregation.coder.com/ring" });
 
-/// Listens to a part of a stream: whether it is kube-apiserver's bookmark. What others have changed is noted down, once in each worker.
+/// Listens to a part of a stream: whether kube-apiserver's bookmark is in it. What others have changed is noted down, once in each worker.
 pub(super) fn hear(filter: &Filter, part: &[u8]) -> bool {
-    let Ok(event) = json::read::<Event<'_>>(part) else { return false };
-    if event.kind == "BOOKMARK" {
-        return true;
+    let mut bookmark = false;
+    for line in part.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        match json::read::<Event<'_>>(line) {
+            Ok(event) if event.kind == "BOOKMARK" => bookmark = true,
+            Ok(event) => hear_ring(filter, &event),
+            // Half of one: what it says is not known.
+            Err(_) => lost(filter),
+        }
     }
+    bookmark
+}
+
+fn hear_ring(filter: &Filter, event: &Event<'_>) {
     let watching = &filter.watching;
-    let Metadata { version, annotations } = event.object.metadata;
-    if *watching.heard.borrow() == *version {
-        return false;
+    let Metadata { version, annotations } = &event.object.metadata;
+    if *watching.heard.borrow() == **version {
+        return;
     }
-    let first = watching.heard.replace(version.into_owned()).is_empty();
+    watching.heard.replace(version.to_string());
+    // What a stream begins with is the last ring. There may have been others before, since this process has heard the one that it knows.
+    let known = watching.hub.heard(version);
+    if event.kind == "ADDED" && known.is_some_and(|known| known != **version) {
+        lost(filter);
+    }
     let mut words = annotations.ring.split(' ');
-    if words.next() != Some(&watching.hub.process()) && !first {
+    if words.next() != Some(&watching.hub.process()) {
         for (subject, touched) in words.filter_map(read_word) {
             watching.hub.wants.touch(&subject.namespace, &[touched]);
         }
     }
-    false
+}
+
+/// Rings may have been missed: everything is read again, unless there is nobody who would have rung.
+fn lost(filter: &Filter) {
+    let hub = &filter.watching.hub;
+    if hub.alone(None) {
+        return;
+    }
+    for plane in &filter.config.control_planes {
+        let all = Kind::ALL.map(|kind| Touched { kind, id: String::new(), told: String::new() });
+        hub.wants.touch(&plane.namespace, &all);
+    }
 }

@@ -76,10 +76,10 @@ impl Carried {
     }
 
     /// kube-apiserver has begun to answer. What the client is told instead: the status, and headers that take the place of all others.
-    pub fn begins(&mut self, status: u16) -> (u16, Vec<(&'static str, String)>) {
+    pub fn begins(&mut self, status: u16, now: Millis) -> (u16, Vec<(&'static str, String)>) {
         let carries = status == 200;
         self.answer = if carries { Answered::Yes } else { Answered::No };
-        self.filter.watching.bell_works.set(carries);
+        self.filter.watching.bell(carries, now);
         let headers = vec![
             ("content-type", "application/json".to_owned()),
             ("cache-control", "no-cache, private".to_owned()),

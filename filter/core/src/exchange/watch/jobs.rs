@@ -26,7 +26,10 @@ pub(super) struct News {
 /// The jobs that were seen last.
 #[derive(Default)]
 pub(super) struct Jobs {
-    organizations: Vec<(String, Vec<Seen>)>,
+    /// Ids, and the jobs of each; none where they have not been looked at yet.
+    organizations: Vec<(String, Option<Vec<Seen>>)>,
+    /// What has been found, until all organizations have been looked at.
+    news: News,
     /// They have been looked at before.
     begun: bool,
     /// Coder does not show them to us.
@@ -49,9 +52,8 @@ impl Jobs {
 
     /// Looks at the jobs of every organization.
     pub(super) async fn look(&mut self, cx: &Cx, plane: &ControlPlane) -> Result<News, Status> {
-        let mut news = News::default();
         if self.hidden {
-            return Ok(news);
+            return Ok(News::default());
         }
         if !self.begun {
             let body = ask(cx, plane, requests::organizations()).await?.unwrap_or_default();
@@ -59,7 +61,7 @@ impl Jobs {
             self.organizations.retain(|(known, _)| organizations.iter().any(|one| *one.id == **known));
             for organization in &organizations {
                 if !self.organizations.iter().any(|(known, _)| *known == *organization.id) {
-                    self.organizations.push((organization.id.as_str().to_owned(), Vec::new()));
+                    self.organizations.push((organization.id.as_str().to_owned(), None));
                 }
             }
             self.begun = true;
@@ -68,14 +70,17 @@ impl Jobs {
             let request = requests::provisioner_jobs(organization, &[], NEWEST);
             let Some(body) = ask(cx, plane, request).await? else {
                 self.hidden = true;
-                return Ok(News { all: true, ..news });
+                return Ok(News { all: true, ..std::mem::take(&mut self.news) });
             };
-            let mut now = Vec::new();
+            let (news, mut now) = (&mut self.news, Vec::new());
+            let before = seen.as_deref();
             let known = |jobs: &[Seen], id: &str| jobs.iter().any(|job| job.id == id);
-            take(&body, seen, &mut now, &mut news);
+            take(&body, before, &mut now, news);
             let count = u64::try_from(now.len()).unwrap_or_default();
-            news.all |= count == NEWEST && !seen.is_empty() && !now.iter().any(|job| known(seen, &job.id));
-            let left: Vec<&str> = seen
+            let missed = before.is_some_and(|before| !now.iter().any(|job| known(before, &job.id)));
+            news.all |= count == NEWEST && missed;
+            let left: Vec<&str> = before
+                .unwrap_or_default()
                 .iter()
                 .filter(|job| !job.finished && !known(&now, &job.id))
                 .map(|job| job.id.as_str())
@@ -83,30 +88,30 @@ impl Jobs {
                 .collect();
             let more = if !left.is_empty() {
                 ask(cx, plane, requests::provisioner_jobs_by_id(organization, &left)).await?
-            } else if seen.is_empty() && count == NEWEST {
+            } else if before.is_none() && count == NEWEST {
                 let unfinished = ["pending", "running", "canceling"];
                 ask(cx, plane, requests::provisioner_jobs(organization, &unfinished, NEWEST)).await?
             } else {
                 None
             };
             if let Some(body) = more {
-                take(&body, seen, &mut now, &mut news);
+                take(&body, before, &mut now, news);
             }
-            *seen = now;
+            *seen = Some(now);
         }
-        Ok(news)
+        Ok(std::mem::take(&mut self.news))
     }
 }
 
 /// Compares jobs with what was seen of them. What has never been looked at before is no news.
-fn take(body: &[u8], seen: &[Seen], now: &mut Vec<Seen>, news: &mut News) {
+fn take(body: &[u8], seen: Option<&[Seen]>, now: &mut Vec<Seen>, news: &mut News) {
     let Ok(jobs) = coder::parse::<Vec<ProvisionerJob<'_>>>(body) else { return };
     for job in &jobs {
         if now.iter().any(|other| other.id == job.id.as_str()) {
             continue;
         }
-        let before = seen.iter().find(|other| other.id == job.id.as_str());
-        if !seen.is_empty() && before.is_none_or(|before| before.status != job.status.as_str()) {
+        let before = seen.unwrap_or_default().iter().find(|other| other.id == job.id.as_str());
+        if seen.is_some() && before.is_none_or(|before| before.status != job.status.as_str()) {
             match &job.metadata.workspace_id {
                 Some(id) if !news.workspaces.iter().any(|other| other == id.as_str()) => {
                     news.workspaces.push(id.as_str().to_owned());

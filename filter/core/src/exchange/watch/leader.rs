@@ -54,14 +54,12 @@ pub(super) struct Election {
 }
 
 impl Election {
-    /// Looks, when it is time, whether there is a leader, and becomes it if there is none. Whether it was time.
-    pub(super) async fn go_on(&mut self, cx: &Cx, bell: &Bell) -> bool {
-        let due = cx.now() >= self.next;
-        if due {
+    /// Looks, when it is time, whether there is a leader, and becomes it if there is none.
+    pub(super) async fn go_on(&mut self, cx: &Cx, bell: &Bell) {
+        if cx.now() >= self.next {
             self.next = cx.now().saturating_add(RENEWED);
             self.look(cx, bell).await;
         }
-        due
     }
 
     async fn look(&mut self, cx: &Cx, bell: &Bell) {

@@ -28,6 +28,8 @@ use std::rc::{Rc, Weak};
 pub(super) const LINGER: Millis = 60_000;
 /// How often a worker looks whether its streams are read for, in milliseconds.
 const KEEP: Millis = 1_000;
+/// How long watches are long polls after the bell was found not to work, in milliseconds.
+const SILENT: Millis = 5_000;
 /// How often it says that it has streams.
 const SAY: Millis = 10_000;
 
@@ -42,8 +44,8 @@ pub(super) struct Watching {
     ring: RefCell<Option<Vec<String>>>,
     /// Whether this process finds changes by itself; others follow it.
     leads: Cell<bool>,
-    /// Whether the bell can be rung and heard, as far as is known.
-    bell_works: Cell<bool>,
+    /// When the bell was last found not to work; 0 when it does, as far as is known.
+    bell_failed_at: Cell<Millis>,
     /// Coder has failed since that moment, without an answer in between; 0 when it has not.
     failing_since: Cell<Millis>,
     /// Subjects with streams of this worker: how many there are, and when that was last said.
@@ -58,7 +60,7 @@ pub(super) struct Watching {
 impl Watching {
     pub(super) fn new(hub: Rc<Hub>, bell: bool) -> Self {
         let (writer, running, ring, failing_since, watched, next_keep, callers, heard) = Default::default();
-        let (leads, bell_works) = (Cell::new(!bell), Cell::new(bell));
+        let (leads, bell_failed_at) = (Cell::new(!bell), Cell::new(0));
         if !bell {
             hub.alone(Some(true));
         }
@@ -68,7 +70,7 @@ impl Watching {
             running,
             ring,
             leads,
-            bell_works,
+            bell_failed_at,
             failing_since,
             watched,
             next_keep,
@@ -115,6 +117,17 @@ impl Watching {
                 all.push(word);
             }
         }
+    }
+
+    /// The bell has been found to work, or not to.
+    fn bell(&self, works: bool, now: Millis) {
+        self.bell_failed_at.set(if works { 0 } else { now });
+    }
+
+    /// Whether a watch can be carried, as far as is known. After a failure that is tried again soon.
+    fn bell_works(&self, now: Millis) -> bool {
+        let failed = self.bell_failed_at.get();
+        failed == 0 || now.saturating_sub(failed) > SILENT
     }
 
     /// When [`keep`] wants to be called again.

@@ -20,6 +20,8 @@ const LOOK: Millis = 50;
 const ONE_BY_ONE: usize = 40;
 /// Calls to Coder at once where several workspaces are read.
 const AT_ONCE: usize = 4;
+/// How much later than the leader others read everything, in milliseconds.
+const FOLLOWING: Millis = 300_000;
 /// How long a workspace is read again and again because its agents are coming up.
 const SETTLING: Millis = 300_000;
 /// The state of what has been deleted.
@@ -194,7 +196,9 @@ impl Poll {
         let state = hub.state(&subject);
         let waited_for = state.since == 0 || hub.wants.of(&subject).fresh_from > state.read_at;
         // A process that has just taken this up does not know what it has missed.
-        let due = waited_for || reading.due || reading.next == 0 || (leads && now >= reading.next);
+        // Others only make sure, now and then, that no ring was missed.
+        let next = if leads { reading.next } else { reading.next.saturating_add(FOLLOWING) };
+        let due = waited_for || reading.due || reading.next == 0 || now >= next;
         due && now >= reading.not_before
     }
 

@@ -72,7 +72,7 @@ pub(in crate::exchange) async fn watch(cx: &Cx, asked: Watch<'_>) -> Result<Repl
     let random = cx.filter.random.next(cx.now()) % TIMEOUT;
     let seconds = options.timeout_seconds.unwrap_or(TIMEOUT.saturating_add(random));
     match &cx.filter.config.watch.bell {
-        Some(bell) if watching.bell_works.get() => {
+        Some(bell) if watching.bell_works(cx.now()) => {
             let who = (watching.caller(asked.caller), Rc::new(asked.info.clone()));
             let (filter, bell) = (cx.filter.clone(), bell.clone());
             cx.port.carry(Carried::new(filter, watcher, who, bell, seconds, cx.now()));

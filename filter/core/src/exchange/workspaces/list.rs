@@ -8,7 +8,7 @@ use super::subject;
 use crate::api::v1alpha1::CoderWorkspace;
 use crate::coder::errors::{Class, Intent};
 use crate::coder::query::WorkspaceQuery;
-use crate::coder::{self, WorkspaceList, requests};
+use crate::coder::{self, Workspace, WorkspaceList, requests};
 use crate::config::ControlPlane;
 use crate::convert::resource_version::newest_of_workspace;
 use crate::convert::selectable::{WORKSPACE_FIELDS, push_down, workspace_matches};
@@ -18,14 +18,18 @@ use crate::exchange::context::{Cx, settled};
 use crate::exchange::port::Pending;
 use crate::exchange::reply::Reply;
 use crate::json::{Names, Raw, object};
-use crate::kube::list_options::ListOptions;
+use crate::kube::list_options::{ListOptions, ResourceVersion};
 use crate::kube::negotiation::Accepted;
 use crate::kube::query::Query;
 use crate::kube::status::Status;
-use crate::watch::Kind;
+use crate::time::Millis;
+use crate::watch::{Kind, Subject};
 
 /// How often a reading that did not come out whole is begun again.
 const ATTEMPTS: u32 = 3;
+
+/// How old what is known may be where any state will do, in milliseconds.
+const KNOWN: Millis = 600_000;
 
 /// What Coder answers where nothing matches.
 const NOTHING: &[u8] = br#"{"workspaces":[],"count":0}"#;
@@ -40,6 +44,11 @@ pub(in crate::exchange) async fn list(
     let options = ListOptions::parse(query, WORKSPACE_FIELDS)?;
     check_version(cx, &options)?;
     Listing::begin(cx, Kind::Workspaces, planes, query);
+    if options.resource_version == ResourceVersion::Any
+        && let Some(reply) = known(cx, planes, &options, accepted)?
+    {
+        return Ok(reply);
+    }
     let Some(search) = push_down(&options.label_selector, &options.field_selector) else {
         return page::<CoderWorkspace<'_>>(cx, accepted, &options, &[]);
     };
@@ -51,6 +60,36 @@ pub(in crate::exchange) async fn list(
         page(cx, accepted, &options, &objects)
     })
     .await
+}
+
+/// What is known to those who watch, where any state will do: that costs Coder nothing.
+fn known(
+    cx: &Cx,
+    planes: &[&ControlPlane],
+    options: &ListOptions,
+    accepted: &Accepted,
+) -> Result<Option<Reply>, Status> {
+    let subjects: Vec<Subject> = planes
+        .iter()
+        .map(|plane| Subject { namespace: plane.namespace.clone(), kind: Kind::Workspaces })
+        .collect();
+    let Some(known) = cx.filter.watching.hub.known(&subjects, cx.now(), KNOWN) else { return Ok(None) };
+    let mut parsed = Vec::with_capacity(known.len());
+    for (namespace, version, json) in &known {
+        let plane = planes.iter().find(|plane| plane.namespace == *namespace);
+        if let (Some(plane), Ok(workspace)) = (plane, coder::parse::<Workspace<'_>>(json)) {
+            parsed.push((*plane, *version, workspace));
+        }
+    }
+    let mut objects = Vec::with_capacity(parsed.len());
+    for (plane, version, workspace) in &parsed {
+        let object = convert::workspace(workspace, &plane.namespace, &plane.dashboard_url);
+        let Some(object) = object else { continue };
+        if workspace_matches(&object, &options.label_selector, &options.field_selector) {
+            objects.push(Listed { object, newest: newest_of_workspace(workspace), version: Some(*version) });
+        }
+    }
+    page(cx, accepted, options, &objects).map(Some)
 }
 
 /// Everything of a Coder as the JSON of each, for those who watch.
