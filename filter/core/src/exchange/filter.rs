@@ -27,6 +27,8 @@ const REMEMBERED_BUILDS: usize = 512;
 const BUILDS_LIFETIME: Millis = 600_000;
 /// How long an import that has ended is not looked at again, in milliseconds.
 const JUDGED_LIFETIME: Millis = 86_400_000;
+/// How long nobody else in this worker is sent to stop the same workspace, in milliseconds: as long as that may take.
+const WISHES_LIFETIME: Millis = 3_600_000;
 /// How long nobody else is sent to promote the same version, in milliseconds.
 const PROMOTIONS_LIFETIME: Millis = 10_000;
 
@@ -43,6 +45,8 @@ pub struct Filter {
     pub(super) parameters: Cache<Rc<[u8]>>,
     /// Versions that this worker has just gone to promote, by namespace and version.
     pub(super) promotions: Cache<()>,
+    /// Workspaces that this worker is about to stop because that was wished when they were made, by Coder's id.
+    pub(super) wishes: Cache<()>,
     /// What names that are made up are made of.
     pub(super) random: Random,
     /// Imports of versions of ours that have ended and of which nothing is left to do, by namespace and job.
@@ -81,6 +85,7 @@ impl Filter {
             users: Cache::new(lifetime, REMEMBERED_DECISIONS),
             parameters: Cache::new(BUILDS_LIFETIME, REMEMBERED_BUILDS),
             promotions: Cache::new(PROMOTIONS_LIFETIME, REMEMBERED_BUILDS),
+            wishes: Cache::new(WISHES_LIFETIME, REMEMBERED_DECISIONS),
             random: Random::default(),
             judged_imports: Cache::new(JUDGED_LIFETIME, REMEMBERED_DECISIONS),
             watching: Watching::new(hub, config.watch.bell.is_some()),

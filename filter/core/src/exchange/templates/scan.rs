@@ -8,6 +8,7 @@ use crate::config::ControlPlane;
 use crate::convert::version;
 use crate::exchange::context::Cx;
 use crate::exchange::reply::Reply;
+use crate::exchange::workspaces;
 use crate::kube::quote::Quoted;
 
 /// Jobs that are looked through in each organization, newest first.
@@ -15,6 +16,7 @@ const JOBS: u64 = 200;
 
 /// Looks through every Coder. The reply is for the log: a line for each template that has got its version.
 pub(in crate::exchange) async fn scan(cx: Cx) -> Reply {
+    workspaces::wish::take_up(&cx).await;
     let mut log = String::new();
     for plane in &cx.filter.config.control_planes {
         for template in look(&cx, plane).await.unwrap_or_default() {

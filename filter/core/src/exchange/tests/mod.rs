@@ -17,6 +17,7 @@ mod workspace_faults;
 mod workspace_laws;
 mod workspace_scale;
 mod workspace_update;
+mod workspace_wish;
 
 use super::{Answer, Call, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict};
 use crate::config::Config;

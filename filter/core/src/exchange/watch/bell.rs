@@ -46,12 +46,12 @@ pub(super) async fn keep(cx: Rc<Cx>, bell: Bell) {
 }
 
 /// A change to a Lease of the filter's.
-pub(super) fn patch<'a>(cx: &'a Cx, bell: &Bell, lease: &str, body: Vec<u8>) -> Pending<'a> {
+pub(in crate::exchange) fn patch<'a>(cx: &'a Cx, bell: &Bell, lease: &str, body: Vec<u8>) -> Pending<'a> {
     send(cx, bell, "PATCH", lease, body)
 }
 
 /// A call about a Lease of the filter's.
-pub(super) fn send<'a>(
+pub(in crate::exchange) fn send<'a>(
     cx: &'a Cx,
     bell: &Bell,
     method: &'static str,

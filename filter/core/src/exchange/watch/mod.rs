@@ -3,7 +3,7 @@
 //! What is known lives in [`crate::watch`]; here are the calls. A watch costs no call to Coder: [`poll`] makes them, once for each process and Coder, and
 //! only while somebody watches.
 
-mod bell;
+pub(super) mod bell;
 mod carried;
 mod jobs;
 mod leader;

@@ -15,7 +15,7 @@ use crate::watch::{Gone, Kind, Observed, Subject, Touched, Writer};
 use std::rc::Rc;
 
 /// How often is looked whether there is something to do, in milliseconds.
-const LOOK: Millis = 50;
+const LOOK: Millis = 100;
 /// Workspaces that are read one by one; where there are more, all are read.
 const ONE_BY_ONE: usize = 40;
 /// Calls to Coder at once where several workspaces are read.

@@ -2,7 +2,7 @@
 
 use super::builds::{Now, seen};
 use super::plan::{Plan, plan};
-use super::{KIND, failed, later, refused, shown};
+use super::{KIND, failed, later, refused, shown, wish};
 use crate::api::v1alpha1::{CoderWorkspaceManifest, WORKSPACES};
 use crate::coder::errors::{Class, CoderError, Failure, Intent};
 use crate::coder::requests;
@@ -21,6 +21,7 @@ use crate::kube::status::{Cause, Status};
 use crate::kube::write_options::WriteOptions;
 use crate::names::{self, WorkspaceName};
 use crate::time::Timestamp;
+use crate::watch::Kind;
 
 /// How many names are made up, at most, for one that is free.
 const ATTEMPTS: u32 = 5;
@@ -147,7 +148,9 @@ async fn made(
     let mut workspace: Workspace<'_> = coder::parse(&answer.body).map_err(|_| {
         failed(&CoderError::new(Intent::Create, Failure::Garbage), &plane.namespace, full_name)
     })?;
+    cx.touch(plane, Kind::Workspaces, &workspace.id);
     if manifest.spec.running == Some(false) {
+        wish::write(cx, &plane.namespace, &workspace.id, &workspace.latest_build.id).await;
         later::stop(cx, plane, &workspace.id, &workspace.latest_build.id);
     }
     // A get shows more than the answer to the create does. What cannot be read now is known well enough.

@@ -1,9 +1,10 @@
 //! What is done after a request was answered, because Coder takes one build at a time: the stop that follows a new workspace's start, and
 //! the deletion of what a late build has brought back.
 //!
-//! It lives in this process: when that ends, so does the work. Nothing is held up by it.
+//! It lives in this process; the wish for a stop is written down as well ([`wish`]). Nothing is held up by it.
 
 use super::builds::{self, Now};
+use super::wish;
 use crate::coder::errors::Class;
 use crate::coder::requests::{NewBuild, Transition};
 use crate::coder::{self, Workspace};
@@ -50,43 +51,49 @@ fn said(code: u16, id: &str, what: &str) -> Reply {
 pub(super) fn stop(cx: &Cx, plane: &ControlPlane, id: &str, build: &str) {
     let (plane, id, build) = (plane.clone(), id.to_owned(), build.to_owned());
     cx.spawn(|cx| async move {
-        let mut patience = Patience::new(&cx);
-        while patience.wait(&cx).await {
-            let answer = match builds::look(&cx, &plane, &id).await {
-                Now::There(answer) => answer,
-                Now::Gone => return said(200, &id, "is gone, and need not be stopped"),
-                Now::Unknown => continue,
-            };
-            let Ok(workspace) = coder::parse::<Workspace<'_>>(&answer.body) else { continue };
-            let latest = &workspace.latest_build;
-            if *latest.id != *build {
-                return said(200, &id, "is left as it is: there is a later build than its first");
-            }
-            match latest.job.status.as_str() {
-                "pending" | "running" | "canceling" => {}
-                "succeeded" => {
-                    match builds::queue(&cx, &plane, &id, &NewBuild::new(Transition::Stop)).await {
-                        Ok(_) => {
-                            let _ = builds::after(&cx, &plane, "", &id).await;
-                            return said(200, &id, "is being stopped, as it was asked for when it was made");
-                        }
-                        // Whether this is so, or whether the stop is under way all the same, the next look tells.
-                        Err(e)
-                            if matches!(
-                                e.class,
-                                Class::OutcomeUnknown { .. }
-                                    | Class::Unavailable
-                                    | Class::TooManyRequests { .. }
-                                    | Class::Conflict
-                            ) => {}
-                        Err(e) => return said(500, &id, &format!("could not be stopped: {}", e.text())),
-                    }
-                }
-                _ => return said(200, &id, "has failed to start, and is not stopped"),
-            }
-        }
-        said(504, &id, "was not stopped: its first build did not end in time, or Coder could not be asked")
+        let reply = stopped(&cx, &plane, &id, &build).await;
+        wish::forget(&cx, &id).await;
+        reply
     });
+}
+
+async fn stopped(cx: &Cx, plane: &ControlPlane, id: &str, build: &str) -> Reply {
+    let mut patience = Patience::new(cx);
+    while patience.wait(cx).await {
+        let answer = match builds::look(cx, plane, id).await {
+            Now::There(answer) => answer,
+            Now::Gone => return said(200, id, "is gone, and need not be stopped"),
+            Now::Unknown => continue,
+        };
+        let Ok(workspace) = coder::parse::<Workspace<'_>>(&answer.body) else { continue };
+        let latest = &workspace.latest_build;
+        if *latest.id != *build {
+            return said(200, id, "is left as it is: there is a later build than its first");
+        }
+        match latest.job.status.as_str() {
+            "pending" | "running" | "canceling" => {}
+            "succeeded" => {
+                match builds::queue(cx, plane, id, &NewBuild::new(Transition::Stop)).await {
+                    Ok(_) => {
+                        let _ = builds::after(cx, plane, "", id).await;
+                        return said(200, id, "is being stopped, as it was asked for when it was made");
+                    }
+                    // Whether this is so, or whether the stop is under way all the same, the next look tells.
+                    Err(e)
+                        if matches!(
+                            e.class,
+                            Class::OutcomeUnknown { .. }
+                                | Class::Unavailable
+                                | Class::TooManyRequests { .. }
+                                | Class::Conflict
+                        ) => {}
+                    Err(e) => return said(500, id, &format!("could not be stopped: {}", e.text())),
+                }
+            }
+            _ => return said(200, id, "has failed to start, and is not stopped"),
+        }
+    }
+    said(504, id, "was not stopped: its first build did not end in time, or Coder could not be asked")
 }
 
 /// Deletes what was gone already, once the build that came too late has ended.

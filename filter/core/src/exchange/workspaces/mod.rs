@@ -17,6 +17,7 @@ pub(super) mod scale;
 mod shown;
 pub(super) mod update;
 mod versions;
+pub(super) mod wish;
 
 use crate::api::v1alpha1::WORKSPACES;
 use crate::coder::errors::CoderError;
