@@ -150,7 +150,8 @@ impl Poll {
         }
         self.due.clear();
         self.heard.clear();
-        for kind in Kind::ALL {
+        // What was touched has been read, unless a full reading is to do that and is yet to come.
+        for kind in self.kinds.iter().filter(|reading| !reading.due).map(|reading| reading.kind) {
             let subject = self.subject(kind);
             let waited_for = watching.hub.wants.of(&subject).seen_from;
             if waited_for <= now && waited_for > watching.hub.state(&subject).seen_at {
