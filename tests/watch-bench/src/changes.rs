@@ -27,6 +27,8 @@ pub(crate) struct Changes {
     collection: String,
     workspaces: Vec<Workspace>,
     next: usize,
+    /// The first time to live that is set, in minutes: another run on the same lab must change something, too.
+    minutes: u64,
 }
 
 impl Changes {
@@ -37,6 +39,7 @@ impl Changes {
             collection: lab.path("coderworkspaces"),
             workspaces: Vec::new(),
             next: 0,
+            minutes: 60 + std::time::UNIX_EPOCH.elapsed()?.as_secs() % 30_000,
         };
         let list = changes.list(&changes.front)?;
         let text =
@@ -79,7 +82,7 @@ impl Changes {
 
     /// Changes its time to live through Envoy; returns when that was answered.
     pub(crate) fn write(&self, workspace: &Workspace) -> Result<Instant> {
-        let body = json!({"spec": {"ttlMillis": (60 + workspace.changes) * 60_000}}).to_string();
+        let body = json!({"spec": {"ttlMillis": (self.minutes + workspace.changes) * 60_000}}).to_string();
         let path = format!("{}/{}", self.collection, workspace.name);
         let request = Request::new("PATCH", &path).body("application/merge-patch+json", body);
         let answer = self.front.try_send(&request)?;
