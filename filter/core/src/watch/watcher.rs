@@ -49,6 +49,9 @@ pub enum Start {
     Again(u64, u64),
 }
 
+/// How often a bookmark is tried to be put behind what has just come.
+const TRIES: u32 = 8;
+
 /// An event, its place, and whether its object was selected at any time before.
 type Told = (u64, Rc<Event>, bool);
 
@@ -203,7 +206,7 @@ impl Watcher {
         // All changes so far are below this, and none that will come.
         let present = self.hub.clock.log_version(now);
         for list in lists {
-            self.tell_missing(out, list, &records, version)?;
+            self.tell_missing(out, list, &records)?;
         }
         for record in records.iter_mut().filter(|record| record.version <= version) {
             record.version = resource_version(super::moment(present).saturating_sub(1), record.hash);
@@ -267,13 +270,7 @@ impl Watcher {
     }
 
     /// Tells that what a list has shown is there no more.
-    fn tell_missing(
-        &mut self,
-        out: &mut Vec<u8>,
-        list: &Seed,
-        records: &[Record],
-        version: u64,
-    ) -> Result<(), Status> {
+    fn tell_missing(&mut self, out: &mut Vec<u8>, list: &Seed, records: &[Record]) -> Result<(), Status> {
         let Some((plane, kind)) = self.hub.plane(&list.subject) else { return Ok(()) };
         let namespace = plane.namespace.clone();
         let of_it = records.iter().filter(|record| record.subject == list.subject);
@@ -285,8 +282,10 @@ impl Watcher {
                 continue;
             }
             let (name, uid) = (&entry.name, &entry.id);
-            let bare =
-                Bare { namespace: &namespace, name, uid, resource_version: version, ..Bare::default() };
+            // Next to the list's: whoever goes on from there is told all that follows.
+            self.version = self.version.saturating_add(1);
+            let resource_version = self.version;
+            let bare = Bare { namespace: &namespace, name, uid, resource_version, ..Bare::default() };
             let (form, columns) = (self.wish.form, !self.columns_told);
             match kind {
                 Kind::Workspaces => append_deleted::<CoderWorkspace<'_>>(out, form, bare, columns)?,
@@ -323,12 +322,16 @@ impl Watcher {
 
     /// Says up to which version everything has been told.
     fn bookmark(&mut self, out: &mut Vec<u8>, now: Millis, end: bool) -> Result<(), Status> {
-        let read = self.wish.subjects.iter().map(|subject| self.hub.state(subject).read_version);
-        let version = match read.min() {
-            // A reading that has ended since has numbered its changes above the moment of its beginning.
-            Some(read) => read.max(self.passed).max(self.version),
-            None => self.hub.clock.log_version(now),
-        };
+        // A place in the history that nothing has come after: what comes later gets a later version. Without subjects there is nothing to come.
+        let moment = if self.wish.subjects.is_empty() { now } else { 0 };
+        let mut version = self.hub.clock.log_version(moment);
+        for _ in 0..TRIES {
+            if self.hub.history.head().version == self.passed {
+                break;
+            }
+            self.go_on(out, now)?;
+            version = self.hub.clock.log_version(moment);
+        }
         let bare = Bare { resource_version: version, initial_events_end: end, ..Bare::default() };
         let (form, columns) = (self.wish.form, !self.columns_told);
         match self.wish.kind {
