@@ -22,15 +22,24 @@ pub struct Replica {
     admin: String,
     ca: Vec<u8>,
     token: String,
+    workers: u16,
     child: Option<Child>,
 }
 
 impl Replica {
-    /// Starts it. Each change is a literal of the configuration and what stands in its place.
+    /// Starts it with one worker. Each change is a literal of the configuration and what stands in its place.
     ///
     /// # Panics
     /// When a literal does not occur, or Envoy does not start.
     pub fn start(lab: &Lab, changes: &[(&str, &str)]) -> Replica {
+        Replica::with_workers(lab, changes, 1)
+    }
+
+    /// Starts it with so many workers.
+    ///
+    /// # Panics
+    /// As [`Replica::start`].
+    pub fn with_workers(lab: &Lab, changes: &[(&str, &str)], workers: u16) -> Replica {
         let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
         let mut config = fs::read_to_string(variable("ENVOY_CONFIG")).expect("ENVOY_CONFIG can be read");
         let folder = std::env::temp_dir().join(format!("coder-kube-{}", crate::scratch::unique()));
@@ -59,6 +68,7 @@ impl Replica {
             admin: format!("http://127.0.0.1:{}", number(1)),
             ca: fs::read(&lab.envoy_ca).expect("ENVOY_CA can be read"),
             token: lab.admin_token.clone(),
+            workers,
             child: None,
         };
         replica.launch();
@@ -113,7 +123,8 @@ impl Replica {
         let errors = log.try_clone().expect("the replica's log");
         let mut command = Command::new(&self.program);
         command.current_dir(&self.folder).args(["--config-path", "envoy.yaml"]);
-        command.args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]);
+        command.args(["--disable-hot-restart", "--log-level", "warning", "--concurrency"]);
+        command.arg(self.workers.to_string());
         command.stdin(Stdio::null()).stdout(log).stderr(errors);
         self.child = Some(command.spawn().expect("Envoy can be started"));
         let admin = Endpoint::from_url(&self.admin);

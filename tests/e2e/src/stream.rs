@@ -85,15 +85,27 @@ impl Stream {
     /// When the server cannot be reached.
     #[track_caller]
     pub fn open(endpoint: &Endpoint, protocol: Protocol, request: &Request) -> Stream {
+        let opened = Stream::try_open(endpoint, protocol, request);
+        opened.unwrap_or_else(|e| panic!("{protocol:?} {} {}: {e}", request.method, request.target))
+    }
+
+    /// As [`Stream::open`].
+    ///
+    /// # Errors
+    /// Where that panics.
+    pub fn try_open(
+        endpoint: &Endpoint,
+        protocol: Protocol,
+        request: &Request,
+    ) -> Result<Stream, Box<dyn std::error::Error + Send + Sync>> {
         let title = format!("{protocol:?} {} {}", request.method, request.target);
         let (sender, pieces) = mpsc::channel();
         let stop = match protocol {
             Protocol::Http1 => over_http1(endpoint, request, sender),
             Protocol::Http2 => over_http2(endpoint, request, sender),
-        };
-        let stop = stop.unwrap_or_else(|e| panic!("{title}: {e}"));
+        }?;
         let last = Instant::now();
-        Stream { title, pieces, head: None, buffer: Vec::new(), end: None, last, _stop: stop }
+        Ok(Stream { title, pieces, head: None, buffer: Vec::new(), end: None, last, _stop: stop })
     }
 
     /// A GET.

@@ -323,7 +323,7 @@ fn key(object: &Value) -> (String, String) {
 
 /// An object without what may differ between two views of the same state: lists of Kubernetes' own leave out the kind of their items, and the
 /// moment in a version is that of whoever saw the change.
-fn comparable(object: &Value) -> Value {
+pub fn comparable(object: &Value) -> Value {
     let mut object = object.clone();
     let hash = version(&object) & HASH;
     object["metadata"]["resourceVersion"] = hash.into();
