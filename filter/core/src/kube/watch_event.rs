@@ -133,11 +133,11 @@ fn append_bare<T: Object>(
             serialize(out, &vec![(); T::COLUMNS.len()])?;
             out.extend_from_slice(b",\"object\":");
             match include {
-                IncludeObject::Metadata => {
+                IncludeObject::Object => append_metadata_alone(out, T::KIND, T::API_VERSION, bare)?,
+                // Of a bookmark this is all there is, so Kubernetes shows it in any case.
+                IncludeObject::Metadata | IncludeObject::None => {
                     append_metadata_alone(out, "PartialObjectMetadata", version.api_version(), bare)?;
                 }
-                IncludeObject::Object => append_metadata_alone(out, T::KIND, T::API_VERSION, bare)?,
-                IncludeObject::None => out.extend_from_slice(b"null"),
             }
             out.extend_from_slice(b"}]}");
         }

@@ -245,6 +245,11 @@ impl Hub {
         Some(known.collect())
     }
 
+    /// Whether an object of that name is known.
+    pub fn has(&self, subjects: &[Subject], name: &str) -> bool {
+        self.present(subjects).is_some_and(|(_, records)| records.iter().any(|record| record.name == name))
+    }
+
     /// Whether changes of a subject are being written down, so that a watch can go on from a list that is made now.
     pub fn is_followed(&self, subject: &Subject, now: Millis, linger: Millis) -> bool {
         self.is_read(now)

@@ -98,6 +98,9 @@ async fn begin(
         (ResourceVersion::Any, _) => (true, false),
         (ResourceVersion::At(_), _) => (false, false),
     };
+    // One that is not known may have been made since the last look.
+    let name = options.field_selector.exact("metadata.name");
+    let fresh = fresh || (initial && name.is_some_and(|name| !hub.has(subjects, name)));
     // From nothing in particular, and without what is there: from now on.
     let initial = initial && options.send_initial_events != Some(false);
     let selector = selector(asked.query);
@@ -119,7 +122,7 @@ async fn begin(
                     version,
                     subjects,
                     selector: &selector,
-                    name: options.field_selector.exact("metadata.name"),
+                    name,
                     arrived,
                     reading: cx.filter.config.watch.reading(),
                     waited,
