@@ -62,6 +62,11 @@ impl Diary {
         told.map(|(when, entry)| format!("    {when} {entry}\n")).collect()
     }
 
+    /// All of it.
+    pub(crate) fn all(&self) -> String {
+        self.lock().entries.iter().map(|(when, entry)| format!("{when} {entry}\n")).collect()
+    }
+
     /// How much was done.
     pub(crate) fn len(&self) -> usize {
         self.lock().entries.len()

@@ -84,6 +84,7 @@ fn whatever_happens_informers_come_to_know_what_coder_knows() {
     watching.keep(&folder);
     let testimonies = watching.testimonies();
     judge::keep(&testimonies, &folder);
+    std::fs::write(folder.join("diary"), diary.all()).expect("a temporary folder");
     let told: usize = testimonies.iter().map(|testimony| testimony.told.len()).sum();
     say(&format!("{} clients were told {told} things, {} were done", testimonies.len(), diary.len()));
     let mut broken = judge::broken(&testimonies, &diary);
