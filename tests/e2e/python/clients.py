@@ -1,14 +1,15 @@
-"""Python's official Kubernetes client writes: the dynamic client and CustomObjectsApi, on objects that tests/e2e/tests/python.rs cleans up.
+"""Python's official Kubernetes client writes and watches: the dynamic client and CustomObjectsApi, on objects that tests/e2e/tests/python.rs cleans up.
 
 The environment names everything: KUBECONFIG, CONTEXT, NS, and OWNER, a Coder user of this run's own.
 """
 
 import json
 import os
+import threading
 import time
 import unittest
 
-from kubernetes import client, config, dynamic
+from kubernetes import client, config, dynamic, watch
 
 GROUP = "aggregation.coder.com"
 VERSION = "v1alpha1"
@@ -129,6 +130,62 @@ class Clients(unittest.TestCase):
         api.delete_collection_namespaced_custom_object(*place, label_selector=selector)
         eventually("all are gone", lambda: not listed())
         self.refused(404, "NotFound", get, one)
+
+    def live(self, name):
+        """A life of a workspace, in a thread of its own."""
+        api = client.CustomObjectsApi(config.new_client_from_config(context=os.environ["CONTEXT"]))
+        place = (GROUP, VERSION, NAMESPACE, "coderworkspaces")
+        body = manifest(name)
+        full = body["metadata"]["name"]
+        get = lambda: api.get_namespaced_custom_object(*place, full)
+
+        def work():
+            api.create_namespaced_custom_object(*place, body)
+            eventually("it runs", lambda: is_ready(get()))
+            api.patch_namespaced_custom_object_scale(*place, full, {"spec": {"replicas": 0}})
+            eventually("it is stopped", lambda: is_ready(get(), running=False))
+            api.delete_namespaced_custom_object(*place, full)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        self.addCleanup(thread.join)
+        return full
+
+    def follows_a_life(self, watch_from, since, name):
+        """Reads events, which are told once each and in order, until the object is gone; goes on where a watch has ended."""
+        kinds, versions, deadline = [], [int(since)], time.monotonic() + PATIENCE
+        while not kinds or kinds[-1] != "DELETED":
+            self.assertLess(time.monotonic(), deadline, kinds)
+            for event in watch_from(str(versions[-1])):
+                found = event["raw_object"]
+                self.assertEqual(found["metadata"]["name"], name)
+                kinds.append(event["type"])
+                versions.append(int(found["metadata"]["resourceVersion"]))
+                if event["type"] == "DELETED":
+                    break
+        self.assertEqual(kinds[0], "ADDED")
+        self.assertGreaterEqual(len(kinds), 3)
+        self.assertEqual(set(kinds[1:-1]), {"MODIFIED"})
+        self.assertEqual(versions, sorted(set(versions)))
+
+    def test_watch(self):
+        api = client.CustomObjectsApi(self.api)
+        place = (GROUP, VERSION, NAMESPACE, "coderworkspaces")
+        since = api.list_namespaced_custom_object(*place)["metadata"]["resourceVersion"]
+        name = self.live("watched")
+        # Without a time-out it goes on by itself where a watch has ended.
+        watch_from = lambda version: watch.Watch().stream(
+            api.list_namespaced_custom_object, *place, field_selector=f"metadata.name={name}",
+            resource_version=version, _request_timeout=PATIENCE)
+        self.follows_a_life(watch_from, since, name)
+
+    def test_dynamic_watch(self):
+        api = dynamic.DynamicClient(self.api).resources.get(api_version=f"{GROUP}/{VERSION}", kind="CoderWorkspace")
+        since = api.get(namespace=NAMESPACE).metadata.resourceVersion
+        name = self.live("dynamic-watched")
+        watch_from = lambda version: api.watch(
+            namespace=NAMESPACE, name=name, resource_version=version, timeout=PATIENCE)
+        self.follows_a_life(watch_from, since, name)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 use crate::{Endpoint, Lab, Request};
 use serde_json::{Value, json};
 
+/// Milliseconds between the bookmarks of a watch, as kube-apiserver has it.
+const USUAL_BOOKMARKS: u64 = 60_000;
+
 /// The stand-in's fault list; cleared when this value is dropped.
 #[derive(Debug)]
 pub struct Faults {
@@ -38,6 +41,27 @@ impl Faults {
         self.add("kube", path, fault);
     }
 
+    /// How often watches of the stand-in's kube-apiserver are sent bookmarks, those that are open too; until the end of the test.
+    ///
+    /// # Panics
+    /// When the stand-in refuses it.
+    pub fn bookmarks(&self, milliseconds: u64) {
+        self.watches(&json!({"bookmarks": milliseconds}));
+    }
+
+    /// Cuts all open watches of the stand-in's kube-apiserver: `end` ends them properly, `reset` does not.
+    ///
+    /// # Panics
+    /// When the stand-in refuses it.
+    pub fn cut_watches(&self, how: &str) {
+        self.watches(&json!({"cut": how}));
+    }
+
+    fn watches(&self, change: &Value) {
+        let response = self.control.send(&Request::new("PATCH", "/standin/watches").json(change));
+        assert!(response.status() < 300, "{change}: {} {}", response.status(), response.excerpt());
+    }
+
     /// Ends all misbehaviour.
     ///
     /// # Panics
@@ -61,6 +85,8 @@ impl Drop for Faults {
     fn drop(&mut self) {
         // The test may already be failing; a second panic here would hide its reason.
         drop(self.control.try_send(&Request::new("DELETE", "/standin/faults")));
+        let usual = json!({"bookmarks": USUAL_BOOKMARKS});
+        drop(self.control.try_send(&Request::new("PATCH", "/standin/watches").json(&usual)));
     }
 }
 

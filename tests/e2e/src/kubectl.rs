@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// No kubectl command of the suite may take longer. Where watch is refused, kubectl asks again after at most 30 s.
+/// No kubectl command of the suite may take longer.
 const DEADLINE: Duration = Duration::from_secs(150);
 
 /// kubectl with a kubeconfig and a context.

@@ -11,7 +11,8 @@ use crate::{
 };
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -75,10 +76,18 @@ pub struct Watcher {
     stream: Stream,
     opened: Instant,
     fruitful: bool,
+    /// Whether a watch may break or be refused for the moment (503), too, and is gone on with as if it had ended.
+    pub may_break: bool,
     /// Everything up to this version has been seen.
     pub version: u64,
+    /// The list's version; 0 where it began without one.
+    since: u64,
     /// Whether the initial events have come.
     synced: bool,
+    /// Whether it began with a list.
+    listed: bool,
+    /// The objects that events were about.
+    told: BTreeSet<(String, String)>,
     /// Whether it has gone from one server to another, which may tell again what the first has told: each sees it at a moment of its own.
     moved: bool,
     /// What an informer would hold, by namespace and name.
@@ -107,8 +116,12 @@ impl Watcher {
             stream,
             opened: Instant::now(),
             fruitful: false,
+            may_break: false,
             version,
+            since: version,
             synced: true,
+            listed: true,
+            told: BTreeSet::new(),
             moved: false,
             store,
             events: Vec::new(),
@@ -130,8 +143,12 @@ impl Watcher {
             stream: Stream::get(endpoint, protocol, &target),
             opened: Instant::now(),
             fruitful: false,
+            may_break: false,
             version: 0,
+            since: 0,
             synced: false,
+            listed: false,
+            told: BTreeSet::new(),
             moved: false,
             store: BTreeMap::new(),
             events: Vec::new(),
@@ -150,6 +167,14 @@ impl Watcher {
         let deadline = Instant::now() + within;
         loop {
             match self.stream.next(deadline.saturating_duration_since(Instant::now())) {
+                Next::Line(line) if self.stream.head().status != 200 => {
+                    let status = self.stream.head().status;
+                    assert!(self.may_break && status == 503, "{}: {status} {line}", self.path);
+                    thread::sleep(Duration::from_millis(200));
+                    self.go_on();
+                }
+                // Elsewhere less may be remembered of what has been.
+                Next::Line(line) if self.moved && line.contains("\"Expired\"") => self.relist(),
                 Next::Line(line) => {
                     let event = self.parse(&line);
                     self.learn(&event);
@@ -158,6 +183,7 @@ impl Watcher {
                     return Some(event);
                 }
                 Next::Quiet => return None,
+                Next::Ended(Err(_)) if self.may_break => self.go_on(),
                 Next::Ended(Err(error)) => panic!("{}: the watch broke: {error}", self.path),
                 Next::Ended(Ok(())) => self.reopen(),
             }
@@ -170,7 +196,7 @@ impl Watcher {
     /// When none is, with what came instead.
     #[track_caller]
     pub fn until(&mut self, what: &str, mut wanted: impl FnMut(&Event) -> bool) -> Event {
-        let (start, first) = (Instant::now(), self.events.len());
+        let start = Instant::now();
         while let Some(left) = PATIENCE.checked_sub(start.elapsed()) {
             if let Some(event) = self.next(left)
                 && wanted(&event)
@@ -178,7 +204,34 @@ impl Watcher {
                 return event;
             }
         }
-        panic!("never {what}, but {:?}", self.told(first));
+        panic!("never {what}, but {:#?}", self.told());
+    }
+
+    /// Events until an object is known to be as wanted, if it is not so already; returns it.
+    ///
+    /// # Panics
+    /// When it never is.
+    #[track_caller]
+    pub fn knows(&mut self, name: &str, what: &str, mut wanted: impl FnMut(&Value) -> bool) -> Value {
+        if let Some(object) = self.known(name).filter(|object| wanted(object)) {
+            return object.clone();
+        }
+        self.until(&format!("{name} {what}"), |event| {
+            event.name() == name && event.kind != "DELETED" && wanted(&event.object)
+        })
+        .object
+    }
+
+    /// Events until an object has been deleted, if it has not been already; returns the last event about it.
+    ///
+    /// # Panics
+    /// When it never is.
+    #[track_caller]
+    pub fn knows_gone(&mut self, name: &str) -> Event {
+        if let Some(event) = self.about(name).last().filter(|event| event.kind == "DELETED") {
+            return (*event).clone();
+        }
+        self.until(&format!("{name} deleted"), |event| event.is("DELETED", name))
     }
 
     /// Follows until it knows what a list shows: nothing was lost, and nothing is left behind.
@@ -189,7 +242,12 @@ impl Watcher {
     pub fn converge(&mut self) {
         let start = Instant::now();
         loop {
-            let list = ok(&self.endpoint.get(&format!("{}?{}", self.path, self.query)));
+            let list = self.endpoint.get(&format!("{}?{}", self.path, self.query));
+            if self.may_break && list.status() == 503 && start.elapsed() < PATIENCE {
+                self.next(Duration::from_millis(500));
+                continue;
+            }
+            let list = ok(&list);
             let items = list["items"].as_array().cloned().unwrap_or_default();
             let listed: BTreeMap<_, _> =
                 items.into_iter().map(|item| (key(&item), comparable(&item))).collect();
@@ -201,7 +259,7 @@ impl Watcher {
             assert!(
                 start.elapsed() < PATIENCE,
                 "listed: {listed:#?}\nknown: {known:#?}\nafter {:?}",
-                self.told(0)
+                self.told()
             );
             self.next(Duration::from_millis(500));
         }
@@ -215,8 +273,7 @@ impl Watcher {
     pub fn follow(&mut self, endpoint: &Endpoint) {
         self.endpoint = endpoint.clone();
         self.moved = true;
-        self.stream = open(&self.endpoint, self.protocol, &self.path, &self.query, self.version);
-        (self.opened, self.fruitful) = (Instant::now(), false);
+        self.go_on();
     }
 
     /// Events about one object, in order.
@@ -229,13 +286,22 @@ impl Watcher {
         self.store.iter().find(|((_, known), _)| known == name).map(|(_, object)| object)
     }
 
-    /// Kind and name of the events since one, for messages.
-    fn told(&self, first: usize) -> Vec<String> {
+    /// Kind and name of the last events, for messages.
+    fn told(&self) -> Vec<String> {
         let told = |event: &Event| {
-            let status = &event.object["status"]["latestBuildStatus"];
-            format!("{} {} {} {status}", event.kind, event.name(), event.version())
+            let (status, version) = (&event.object["status"]["latestBuildStatus"], event.version());
+            format!("{} {} {}.{} {status}", event.kind, event.name(), version >> 21, version & HASH)
         };
-        self.events[first..].iter().map(told).collect()
+        self.events.iter().rev().take(30).rev().map(told).collect()
+    }
+
+    /// Begins anew with a list, as all clients do when a version is too old.
+    #[track_caller]
+    fn relist(&mut self) {
+        let anew = Watcher::list(&self.endpoint, self.protocol, &self.path, &self.query);
+        assert!(anew.version > self.version, "a list that comes later is newer: {}", self.version);
+        let (events, may_break) = (std::mem::take(&mut self.events), self.may_break);
+        *self = Watcher { events, may_break, moved: true, ..anew };
     }
 
     /// Goes on where the watch has ended.
@@ -248,6 +314,11 @@ impl Watcher {
             self.fruitful || lasted >= Duration::from_millis(900),
             "an empty watch ended after {lasted:?}"
         );
+        self.go_on();
+    }
+
+    #[track_caller]
+    fn go_on(&mut self) {
         self.stream = open(&self.endpoint, self.protocol, &self.path, &self.query, self.version);
         (self.opened, self.fruitful) = (Instant::now(), false);
     }
@@ -279,18 +350,28 @@ impl Watcher {
             return;
         }
         if self.synced {
-            assert!(new > self.version, "not above {}: {} {said}", self.version, event.kind);
-            self.version = new;
+            // A deletion that a list has missed may have the list's own version; another server tells again what may not have been told.
+            let grows = new > self.version || (new == self.since && event.kind == "DELETED") || self.moved;
+            assert!(grows, "not above {}: {} {said}", self.version, event.kind);
+            self.version = self.version.max(new);
         }
         let key = key(said);
         let before = self.store.get(&key);
         let label = format!("{} {key:?} {said}", event.kind);
+        // What a list has shown may be told again: that of which it was made may have been found out by the one who tells only afterwards.
+        let first = self.told.insert(key.clone());
+        let again = self.listed && first;
         match (event.kind.as_str(), before) {
+            _ if self.moved => {}
             ("ADDED", None) => {}
+            // What was made and has gone again before anybody has seen it may be told to be gone.
+            ("DELETED", None) if first => {}
+            ("ADDED" | "MODIFIED", Some(before)) if again => {
+                assert!(progress(before) <= progress(said), "back from {before} to {label}");
+            }
             ("MODIFIED", Some(before)) => {
                 assert_eq!(before["metadata"]["uid"], said["metadata"]["uid"], "{label}");
-                let changed = comparable(before) != comparable(said);
-                assert!(changed || self.moved, "nothing has changed: {label}");
+                assert_ne!(comparable(before), comparable(said), "nothing has changed: {label}");
                 assert!(progress(before) <= progress(said), "back from {before} to {label}");
             }
             ("DELETED", Some(before)) => {
@@ -337,8 +418,12 @@ pub fn comparable(object: &Value) -> Value {
 /// How far a workspace has come: its build, and that build's state. It never goes back.
 fn progress(object: &Value) -> (Option<u64>, usize) {
     let build = &object["status"]["latestBuild"];
-    let order = ["pending", "running", "canceling"];
-    let rank = order.iter().position(|status| build["status"] == *status).unwrap_or(order.len());
+    let rank = match build["status"].as_str() {
+        Some("pending") => 0,
+        Some("starting" | "stopping" | "deleting") => 1,
+        Some("canceling") => 2,
+        _ => 3,
+    };
     (build["number"].as_u64(), rank)
 }
 

@@ -80,7 +80,7 @@ fn check_resource(version: &Value, name: &str, kind: &str, singular_and_short: &
     assert_eq!(resource["shortNames"], json!([singular_and_short[1]]));
     assert_eq!(resource["categories"], json!(["coder"]));
     let verbs: Vec<_> = resource["verbs"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    assert_eq!(verbs, ["create", "delete", "deletecollection", "get", "list", "patch", "update"]);
+    assert_eq!(verbs, ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]);
     for sub in resource["subresources"].as_array().into_iter().flatten() {
         response_kind(sub);
     }

@@ -317,12 +317,6 @@ fn what_is_not_served_is_not_allowed() {
     let one = lab.path(&format!("coderworkspaces/{WS0}"));
     let list = lab.path("coderworkspaces");
     for request in [
-        Request::get(&format!("{list}?watch=true&timeoutSeconds=1")),
-        Request::get(&format!("{list}?watch=1&resourceVersion=0&timeoutSeconds=1")),
-        Request::get(&format!(
-            "{}/coderworkspaces?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1",
-            e2e::GROUP_VERSION
-        )),
         Request::new("POST", &one).json(&json!({})),
         Request::new("PUT", &list).json(&json!({})),
         Request::new("PATCH", &list).body("application/merge-patch+json", "{}"),

@@ -4,7 +4,7 @@ use e2e::{Lab, Scratch};
 use std::{path::Path, process::Command};
 
 #[test]
-fn it_creates_changes_and_deletes() {
+fn it_creates_changes_watches_and_deletes() {
     let Some(lab) = Lab::writing() else { return };
     let Some(python) = &lab.python else {
         let required = std::env::var("E2E_REQUIRED").is_ok_and(|value| value == "1");

@@ -67,7 +67,7 @@ fn a_life_is_told_and_a_selector_begins_and_ends_one() {
         maps.merge(&names[1], &json!({"metadata": {"labels": {"e2e": "gone"}}}));
         maps.delete(&names[0]);
         for watcher in [&mut listed, &mut streamed] {
-            watcher.until("deleted", |event| event.is("DELETED", &names[0]));
+            watcher.knows_gone(&names[0]);
             watcher.converge();
         }
         assert_eq!(kinds(&listed, &names[0]), ["ADDED", "MODIFIED", "DELETED"]);
@@ -93,7 +93,7 @@ fn a_watch_from_any_version_tells_exactly_what_came_after() {
         maps.merge(&name, &json!({"data": {"value": value}}));
     }
     maps.delete(&name);
-    watcher.until("deleted", |event| event.is("DELETED", &name));
+    watcher.knows_gone(&name);
     let told: Vec<_> =
         watcher.about(&name).iter().map(|event| (event.version(), event.kind.clone())).collect();
     assert_eq!(told.len(), 5);

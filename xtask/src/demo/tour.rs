@@ -129,6 +129,10 @@ const STOPS: &[Stop] = &[
         text: "Coder builds it; kubectl stops it and deletes it. Long things are answered at once and shown as conditions.",
         commands: &[
             given(COMPLETE, &["create", "-f", "-"], Expect::Says("created")),
+            shown(
+                &["get", "cws", "coder.alice.tour", "--watch", "--request-timeout=3s"],
+                Expect::Says("coder.alice.tour"),
+            ),
             shown(&["wait", "--for=condition=Ready", "cws/coder.alice.tour"], Expect::Quiet),
             shown(&["get", "cws", "coder.alice.tour"], Expect::Says("running")),
             shown(&["scale", "cws", "coder.alice.tour", "--replicas=0"], Expect::Says("scaled")),

@@ -1,0 +1,156 @@
+//! Watches of several Envoys, and of those that hardly ever ask Coder: what one of them has written, all others tell at once.
+
+use e2e::{
+    Api, Lab, Protocol, Replica, Scratch, Watcher,
+    api::{condition, ok, workspace},
+    stream::PROTOCOLS,
+};
+use serde_json::{Value, json};
+
+/// Settings with which a change that only Coder knows of would be seen after a minute, at the earliest.
+const SELDOM: (&str, &str) = ("\"watch\": {", "\"watch\": { \"pollSeconds\": 60, \"readingSeconds\": 3600,");
+
+/// What makes a configuration with a bell one without. The lab writes its configuration as `envoy/front.yaml` has it.
+fn without_bell(lab: &Lab) -> Option<(String, String)> {
+    let config = std::fs::read_to_string(std::env::var("ENVOY_CONFIG").ok()?).ok()?;
+    if !lab.bell {
+        return None;
+    }
+    let start = config.find("\"watch\": {")?;
+    let end = start + config[start..].find("},")? + 2;
+    Some((config[start..end].to_owned(), String::new()))
+}
+
+fn watchers(path: &str, replicas: &[&e2e::Endpoint]) -> Vec<Watcher> {
+    let with =
+        |(number, front): (usize, &&e2e::Endpoint)| Watcher::list(front, PROTOCOLS[number % 2], path, "");
+    replicas.iter().enumerate().map(with).collect()
+}
+
+#[test]
+fn what_one_wrote_all_others_tell() {
+    let Some(lab) = Lab::writing() else { return };
+    if !lab.bell {
+        return e2e::skip("without a bell others learn of it from Coder");
+    }
+    let scratch = Scratch::new(&lab);
+    let (first, second) = (Replica::start(&lab, &[SELDOM]), Replica::start(&lab, &[SELDOM]));
+    let (here, there) = (first.front(), second.front());
+    let path = lab.path("coderworkspaces");
+    let mut watchers = watchers(&path, &[&here, &there, &lab.front()]);
+    let api = Api::new(&lab, scratch.acting(there.clone()), "coderworkspaces");
+    let name = scratch.name("rung");
+    let tell = |watchers: &mut Vec<Watcher>, what: &str, wanted: &dyn Fn(&Value) -> bool| {
+        for watcher in watchers {
+            watcher.knows(&name, what, |object| wanted(object));
+        }
+    };
+    ok(&api.create("", &workspace(&name, "plain", &json!({}))));
+    tell(&mut watchers, "created", &|object| object["metadata"]["name"] == name);
+    // Builds of their own writes are followed to their end.
+    tell(&mut watchers, "started", &|object| condition(object, "Ready") == "True");
+    ok(&api.merge(&name, &json!({"spec": {"ttlMillis": 120_000}})));
+    tell(&mut watchers, "changed", &|object| object["spec"]["ttlMillis"] == 120_000);
+    ok(&api.merge(&name, &json!({"spec": {"running": false}})));
+    tell(&mut watchers, "stopped", &|object| {
+        object["spec"]["running"] == false && condition(object, "Ready") == "True"
+    });
+    ok(&api.delete(&name, "", &Value::Null));
+    for watcher in &mut watchers {
+        watcher.knows_gone(&name);
+        watcher.converge();
+    }
+}
+
+#[test]
+fn a_watch_goes_on_at_another_replica() {
+    let Some(lab) = Lab::writing() else { return };
+    let scratch = Scratch::new(&lab);
+    let other = Replica::start(&lab, &[]);
+    let fronts = [lab.front(), other.front()];
+    let path = lab.path("coderworkspaces");
+    let mut watchers = watchers(&path, &[&fronts[0], &fronts[1]]);
+    let names = ["one", "two", "three"].map(|name| scratch.name(name));
+    std::thread::scope(|scope| {
+        let work: Vec<_> = names
+            .iter()
+            .zip(&fronts)
+            .map(|(name, front)| {
+                let api = Api::new(&lab, scratch.acting(front.clone()), "coderworkspaces");
+                scope.spawn(move || {
+                    ok(&api.create("", &workspace(name, "plain", &json!({}))));
+                    for running in [false, true, false] {
+                        api.ready(name);
+                        ok(&api.merge(name, &json!({"spec": {"running": running}})));
+                    }
+                    api.ready(name);
+                })
+            })
+            .collect();
+        // And something that only Coder knows of.
+        let third = scope.spawn(|| scratch.coder_workspace("three", "plain", &json!({})));
+        let mut moves = 0;
+        while !work.iter().all(|work| work.is_finished()) || !third.is_finished() || moves < 6 {
+            moves += 1;
+            for (number, watcher) in watchers.iter_mut().enumerate() {
+                watcher.follow(&fronts[(number + moves) % 2]);
+                watcher.next(std::time::Duration::from_millis(700));
+            }
+        }
+    });
+    for watcher in &mut watchers {
+        watcher.converge();
+        assert!(names.iter().all(|name| watcher.known(name).is_some()));
+    }
+}
+
+#[test]
+fn an_envoy_that_ends_leaves_its_work_to_the_others() {
+    let Some(lab) = Lab::writing() else { return };
+    let scratch = Scratch::new(&lab);
+    let mut other = Replica::start(&lab, &[]);
+    let path = lab.path("coderworkspaces");
+    let mut there = Watcher::list(&other.front(), Protocol::Http1, &path, "");
+    let mut here = Watcher::list(&lab.front(), Protocol::Http1, &path, "");
+    // Whichever asks Coder for both: one of the two has gone afterwards.
+    let first = scratch.coder_workspace("first", "plain", &json!({}));
+    for watcher in [&mut here, &mut there] {
+        watcher.until("seen", |event| event.name() == scratch.name("first"));
+    }
+    other.kill();
+    scratch.coder_build(&first, "stop");
+    here.knows(&scratch.name("first"), "stopped", |object| {
+        object["spec"]["running"] == false && condition(object, "Ready") == "True"
+    });
+    here.converge();
+    // It knows nothing of what was, and says so; then all goes on from a new list.
+    other.launch();
+    let mut there = Watcher::streaming(&other.front(), Protocol::Http2, &path, "");
+    scratch.coder_build(&first, "delete");
+    for watcher in [&mut here, &mut there] {
+        watcher.knows_gone(&scratch.name("first"));
+        watcher.converge();
+    }
+}
+
+#[test]
+fn long_polls_tell_the_same() {
+    let Some(lab) = Lab::writing() else { return };
+    let Some((with, without)) = without_bell(&lab) else { return e2e::skip("this lab has no bell anyway") };
+    let scratch = Scratch::new(&lab);
+    let replica = Replica::start(&lab, &[(&with, &without)]);
+    let path = lab.path("coderworkspaces");
+    let front = replica.front();
+    let mut watchers = watchers(&path, &[&front, &lab.front(), &front]);
+    let api = Api::new(&lab, scratch.acting(front.clone()), "coderworkspaces");
+    let name = scratch.name("polled");
+    ok(&api.create("", &workspace(&name, "plain", &json!({}))));
+    for watcher in &mut watchers {
+        watcher.knows(&name, "started", |object| condition(object, "Ready") == "True");
+    }
+    ok(&api.delete(&name, "", &Value::Null));
+    for watcher in &mut watchers {
+        watcher.knows_gone(&name);
+        watcher.converge();
+    }
+}
