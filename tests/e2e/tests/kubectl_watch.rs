@@ -1,4 +1,4 @@
-//! What a person sees who waits: `kubectl get -w`, `wait`, `delete`.
+//! What a person sees who waits: `kubectl get -w` (which ends with the first batch where watches are long polls), `wait`, `delete`.
 
 use e2e::{
     Lab, Running, Scratch,
@@ -7,12 +7,24 @@ use e2e::{
 };
 use serde_json::{Value, json};
 
+/// The lab, where watches stay open.
+fn streaming() -> Option<Lab> {
+    let lab = Lab::writing()?;
+    if !lab.bell {
+        e2e::skip("kubectl get -w ends with a long poll");
+        return None;
+    }
+    Some(lab)
+}
+
 /// What kubectl and client-go say when a watch does not work.
 const COMPLAINTS: [&str; 5] = ["Failed to watch", "watch of", "MethodNotAllowed", "too old", "error"];
 
 #[track_caller]
 fn is_silent(said: &str) {
-    assert!(COMPLAINTS.iter().all(|word| !said.contains(word)), "{said}");
+    // A watch that client-go itself gives up before it is answered, because all has been seen in the list.
+    let mut lines = said.lines().filter(|line| !line.contains("context canceled"));
+    assert!(lines.all(|line| COMPLAINTS.iter().all(|word| !line.contains(word))), "{said}");
 }
 
 /// A line of a table that has this name and these words.
@@ -31,7 +43,7 @@ fn finish(mut watch: Running) {
 
 #[test]
 fn get_watch_shows_every_change_as_a_row() {
-    let Some(lab) = Lab::writing() else { return };
+    let Some(lab) = streaming() else { return };
     let scratch = Scratch::new(&lab);
     let (api, name) = (scratch.workspaces(), scratch.name("shown"));
     let watch = scratch.kubectl().start("get cws -w");
@@ -66,7 +78,7 @@ fn get_watch_shows_every_change_as_a_row() {
 
 #[test]
 fn get_watch_prints_one_object_in_every_form() {
-    let Some(lab) = Lab::writing() else { return };
+    let Some(lab) = streaming() else { return };
     let scratch = Scratch::new(&lab);
     let (api, name) = (scratch.workspaces(), scratch.name("single"));
     ok(&api.create("", &workspace(&name, "plain", &json!({}))));
@@ -106,7 +118,7 @@ fn get_watch_prints_one_object_in_every_form() {
 
 #[test]
 fn templates_are_watched_too() {
-    let Some(lab) = Lab::writing() else { return };
+    let Some(lab) = streaming() else { return };
     let scratch = Scratch::new(&lab);
     let watch = scratch.kubectl().start("get ctpl -w");
     let only = scratch.kubectl().start("get ctpl -w --watch-only -o name");
@@ -196,7 +208,7 @@ fn delete_waits_without_a_word_too_many() {
 
 #[test]
 fn get_watch_of_nothing_waits_for_something() {
-    let Some(lab) = Lab::writing() else { return };
+    let Some(lab) = streaming() else { return };
     let scratch = Scratch::new(&lab);
     let mut empty = scratch.kubectl().start(&format!("get cws -w -l coder.com/owner={}", scratch.user));
     let ended = scratch.kubectl().run("get cws -n default -w --request-timeout=3s");
