@@ -125,7 +125,11 @@ fn remember<T: Object>(cx: &Cx, options: &ListOptions, objects: &[Listed<T>], ha
             entries.push(SeedEntry { id: uid.to_string(), name: name.to_string(), hash });
         }
         let (version, selector) = (listing.version, listing.selector.clone());
-        hub.remember(&Seed { version, subject: subject.key(), selector, entries, followed });
+        let whole = selector.is_empty() && listing.subjects.len() == 1;
+        hub.remember(
+            Seed { version, subject: subject.key(), selector, entries, followed, same_at: None },
+            whole,
+        );
     }
 }
 

@@ -147,9 +147,19 @@ impl Hub {
         before.filter(|before| !before.is_empty())
     }
 
-    /// Remembers a list that nobody watches yet.
-    pub fn remember(&self, seed: &Seed) {
-        self.seeds.put(seed);
+    /// Remembers a list. If it is the whole of the only subject that was listed, and that is just what is known, it need not be kept.
+    pub fn remember(&self, mut seed: Seed, whole: bool) {
+        let head = self.history.head();
+        if whole
+            && seed.followed
+            && let Some(subject) = Subject::parse(&seed.subject)
+            && self.store.state(&subject).sum == seed.sum()
+            && self.history.head() == head
+        {
+            seed.same_at = Some(head.next);
+            seed.entries.clear();
+        }
+        self.seeds.put(&seed);
     }
 
     pub(super) fn seed(&self, version: u64, subject: &Subject, selector: &str) -> Option<Seed> {

@@ -119,6 +119,13 @@ impl Hub {
     /// After a list, of which is known what it has shown: what is there now is compared with that.
     fn after_list(&self, lists: Vec<Seed>, states: &[State], from: From<'_>) -> Position {
         let version = from.version;
+        // What is being read at this moment is no older than what was known, and that is what the list has shown.
+        if let [Seed { same_at: Some(place), .. }] = lists.as_slice()
+            && *place >= self.history.head().oldest
+            && states.iter().all(|state| state.since != 0 && state.since <= version)
+        {
+            return Position::Found(Start::At(*place, version));
+        }
         if lists.iter().any(|list| !list.followed) {
             let is_read = states.iter().all(|state| state.since != 0 && state.read_at >= from.arrived);
             return if is_read { Position::Found(Start::List(version, lists)) } else { Position::Unread };

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use twox_hash::XxHash64;
 
 /// How many lists are remembered.
-const LISTS: u64 = 16;
+const LISTS: u64 = 64;
 /// Longest one that is remembered, in bytes.
 const BYTES: usize = 4 * 1024 * 1024;
 
@@ -36,6 +36,8 @@ pub struct Seed {
     pub entries: Vec<SeedEntry>,
     /// Whether changes were being written down meanwhile, so that the history tells of most of what has changed since.
     pub followed: bool,
+    /// It has shown what was known at that place of the history, and nothing else; then its entries are not kept.
+    pub same_at: Option<u64>,
 }
 
 /// A number that two sets of objects share when they are the same, and hardly ever otherwise. Of each: id, name and hash.
@@ -79,7 +81,8 @@ impl Seeds {
             .number(seed.version)
             .text(&seed.subject)
             .text(&seed.selector)
-            .number(u64::from(seed.followed));
+            .number(u64::from(seed.followed))
+            .number(seed.same_at.unwrap_or(u64::MAX));
         for entry in &seed.entries {
             packer = packer.text(&entry.id).text(&entry.name).number(entry.hash & HASH_MASK);
         }
@@ -107,13 +110,14 @@ impl Seeds {
                 return None;
             }
             let followed = bytes.number()? != 0;
+            let same_at = bytes.number().filter(|place| *place != u64::MAX);
             let mut entries = Vec::new();
             while let (Some(id), Some(name), Some(hash)) = (bytes.text(), bytes.text(), bytes.number()) {
                 entries.push(SeedEntry { id: id.to_owned(), name: name.to_owned(), hash });
             }
             crate::sort::sort_by(&mut entries, |a: &SeedEntry, b| a.id.cmp(&b.id));
             let (subject, selector) = (subject.to_owned(), of.to_owned());
-            Some(Seed { version, subject, selector, entries, followed })
+            Some(Seed { version, subject, selector, entries, followed, same_at })
         })
     }
 }

@@ -26,6 +26,8 @@ use std::rc::{Rc, Weak};
 
 /// How long Coder goes on being read after the last that watched, in milliseconds: clients come back.
 pub(super) const LINGER: Millis = 60_000;
+/// Longest that a call takes which all who watch wait for, in milliseconds.
+const CALL: Millis = 15_000;
 /// How often a worker looks whether its streams are read for, in milliseconds.
 const KEEP: Millis = 1_000;
 /// How long watches are long polls after the bell was found not to work, in milliseconds.
@@ -189,7 +191,7 @@ fn run<F: Future<Output = ()> + 'static>(
         return;
     }
     running.push(name.to_owned());
-    let port = Rc::new(Port::background(now, filter.config.limits.request_timeout()));
+    let port = Rc::new(Port::background(now, filter.config.limits.request_timeout().min(CALL)));
     let cx = Rc::new(Cx::new(filter.clone(), port.clone()));
     let (work, name) = (work(cx), name.to_owned());
     let filter_ = filter.clone();
