@@ -220,8 +220,10 @@ impl Watcher {
                 _ if same => continue,
                 (Some(_), true) => EventType::Modified,
                 (None, true) => EventType::Added,
-                (Some(_), false) => EventType::Deleted,
-                (None, false) => continue,
+                (Some(_), false) if list.is_some_and(|list| self.was_selected(list, record)) => {
+                    EventType::Deleted
+                }
+                (_, false) => continue,
             };
             self.tell(out, record, event_type, record.version, now);
             self.version = self.version.max(record.version);
@@ -278,7 +280,8 @@ impl Watcher {
             of_it.map(|record| (record.id.as_str(), record.name.as_str())).collect();
         crate::sort::sort_by(&mut there, Ord::cmp);
         for entry in &list.entries {
-            if there.binary_search(&(&entry.id, &entry.name)).is_ok() {
+            let named = self.wish.fields.exact("metadata.name").is_none_or(|name| name == entry.name);
+            if !named || there.binary_search(&(&entry.id, &entry.name)).is_ok() {
                 continue;
             }
             let (name, uid) = (&entry.name, &entry.id);
@@ -294,6 +297,21 @@ impl Watcher {
             self.columns_told = true;
         }
         Ok(())
+    }
+
+    /// Whether an object that a list has shown may have been selected then. One that was made by the same selectors has shown no other; of another, labels
+    /// and the name tell, which do not change.
+    fn was_selected(&self, list: &Seed, record: &Record) -> bool {
+        if !list.selector.is_empty() {
+            return true;
+        }
+        let named = self.wish.fields.exact("metadata.name").is_none_or(|name| name == record.name);
+        let labelled = self.hub.plane(&record.subject).and_then(|(plane, kind)| {
+            view(plane, kind, &record.parts, |shown| {
+                shown.matches(&self.wish.labels, &FieldSelector::default())
+            })
+        });
+        named && labelled.unwrap_or(true)
     }
 
     fn selects(&self, record: &Record) -> bool {

@@ -193,6 +193,10 @@ async fn long_poll(cx: &Cx, mut watcher: Watcher, seconds: u64) -> Reply {
     if !watcher.is_over() {
         body.extend(watcher.pull(cx.now(), true));
     }
+    // Without any body the answer would have no type.
+    if body.is_empty() {
+        body.push(b'\n');
+    }
     Reply::new(200, Encoding::Json.content_type(), body)
 }
 
