@@ -2,6 +2,7 @@
 //! can be killed and started again, which the lab's own Envoy is not for.
 
 use crate::{Endpoint, Lab, envoy::eventually};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::{
     fs,
     net::TcpListener,
@@ -151,8 +152,17 @@ impl Drop for Replica {
     }
 }
 
-/// Three ports that nobody listens on, held until all are chosen.
+/// Ports that nobody listens on, and that no other replica has been given: Envoy would share one with it and not complain. Below the range from which
+/// the kernel takes the local ends of connections.
 fn free_ports() -> [u16; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
-    listeners.each_ref().map(|listener| listener.local_addr().expect("bound").port())
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let offset = u16::try_from(std::process::id() % 6000).expect("small");
+    [(); 3].map(|()| {
+        loop {
+            let port = 14_000 + (offset + NEXT.fetch_add(1, Ordering::Relaxed)) % 6000;
+            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+                return port;
+            }
+        }
+    })
 }
