@@ -2,8 +2,8 @@
 
 use super::super::context::{Cx, judged};
 use super::super::{templates, workspaces};
-use crate::coder::errors::{Class, Intent};
-use crate::coder::requests;
+use crate::coder::errors::{Class, CoderError, Failure, Intent};
+use crate::coder::{self, Workspace, requests};
 use crate::config::ControlPlane;
 use crate::kube::status::Status;
 use crate::watch::{Kind, Observed, view};
@@ -43,7 +43,13 @@ pub(super) async fn one(cx: &Cx, plane: &ControlPlane, kind: Kind, id: &str) -> 
     }
     match judged(Intent::Read, outcome) {
         Ok(answer) if kind == Kind::Workspaces => {
-            observed(plane, kind, answer.body).map_or(One::Unknown(None), One::There)
+            // What is nothing that Coder sends says nothing of the object; one that cannot be shown here is none.
+            let garbage = coder::parse::<Workspace<'_>>(&answer.body).is_err();
+            let broken = || CoderError::new(Intent::Read, Failure::Garbage);
+            match observed(plane, kind, answer.body) {
+                Some(read) => One::There(read),
+                None => One::Unknown(garbage.then(|| workspaces::failed(&broken(), &plane.namespace, ""))),
+            }
         }
         Ok(_) => One::Unknown(None),
         Err(e) if matches!(e.class, Class::NotFound | Class::Forbidden) => One::Unknown(None),
