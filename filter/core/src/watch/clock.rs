@@ -1,7 +1,8 @@
 //! Versions that only grow: the newest that this process has given to anybody, and the next.
 //!
 //! What was given out as the version of a list stands for a state of Coder; whatever changes afterwards must get a later one. So lists raise the
-//! mark before they ask Coder, and changes are numbered above it.
+//! mark before they ask Coder, and changes are numbered above it. No two lists share a version, though nothing may have changed in between: what they have
+//! shown is remembered by it, and of two that began in the same moment the slower one shows more.
 //!
 //! What has no content carries a mark of the process in place of a hash, with the four highest bits set. By it a version that this process has given
 //! out is told from one of another replica, whose changes were numbered by another history. A fifth bit marks lists: what they show may be newer than the
@@ -41,7 +42,7 @@ impl Clock {
         Self { shared, newest: [prefix, "newest"].concat(), mark: BARE | (process & PROCESS) }
     }
 
-    /// A version for a list that will be read from now on: later than all changes so far.
+    /// A version for a list that will be read from now on: later than all changes so far, and than all other lists.
     pub fn list_version(&self, now: Millis) -> u64 {
         self.version(now, self.mark | LIST)
     }
@@ -59,7 +60,7 @@ impl Clock {
             if version <= newest {
                 version = above(moment(newest), newest, mark);
                 // The newest is such a version itself, and nothing came after it.
-                if newest & HASH_MASK == mark {
+                if newest & HASH_MASK == mark && mark == self.mark {
                     version = newest;
                     return None;
                 }
@@ -121,8 +122,11 @@ mod tests {
         let clock = Clock::new(Rc::new(Alone::default()), "p.", 7);
         let list = clock.list_version(100);
         assert_eq!((moment(list), clock.is_list(list), clock.is_log(list)), (100, true, false));
-        assert_eq!(clock.list_version(100), list, "nothing has changed");
-        assert_eq!(clock.list_version(90), list, "nor does a clock that was set back change anything");
+        let other = clock.list_version(100);
+        assert!(other > list, "another list");
+        assert!(clock.list_version(90) > other, "nor does a clock that was set back change that");
+        let log = clock.log_version(100);
+        assert_eq!(clock.log_version(100), log, "nothing has changed");
         let changes = clock.versions(120, &[(Some(110), 5), (Some(110), 4), (None, 0), (Some(99), 6)]);
         assert_eq!(changes[0], resource_version(110, 5), "Coder's own moment");
         assert_eq!(changes[1], resource_version(120, 4), "the present, where Coder's is not above the last");

@@ -153,7 +153,8 @@ impl Hub {
         if whole
             && seed.followed
             && let Some(subject) = Subject::parse(&seed.subject)
-            && self.store.state(&subject).sum == seed.sum()
+            && let state = self.store.state(&subject)
+            && (state.sum, state.sum_at.max(head.next)) == (seed.sum(), head.next)
             && self.history.head() == head
         {
             seed.same_at = Some(head.next);

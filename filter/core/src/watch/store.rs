@@ -23,6 +23,8 @@ pub struct State {
     pub failure: String,
     /// [`super::seed::sum`] of its objects.
     pub(super) sum: u64,
+    /// Where the history ends, or will in a moment, once it tells of all that the sum counts.
+    pub(super) sum_at: u64,
     /// Places of its objects.
     pub(super) places: Vec<u64>,
 }
@@ -75,6 +77,7 @@ impl Store {
             .number(state.read_version)
             .number(state.seen_at.cast_unsigned())
             .number(state.sum)
+            .number(state.sum_at)
             .number(state.failed_at.cast_unsigned())
             .text(&state.failure);
         for place in &state.places {
@@ -123,6 +126,7 @@ fn unpack_state(bytes: &[u8]) -> Option<State> {
         read_version: bytes.number()?,
         seen_at: bytes.moment()?,
         sum: bytes.number()?,
+        sum_at: bytes.number()?,
         failed_at: bytes.moment()?,
         failure: bytes.text()?.to_owned(),
         places: Vec::new(),

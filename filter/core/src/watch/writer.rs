@@ -291,6 +291,7 @@ impl Writer {
             events.push(event);
         }
         state.sum = self.sum(subject);
+        state.sum_at = self.head.next.saturating_add(u64::try_from(events.len()).unwrap_or(u64::MAX));
         self.hub.store.set_state(subject, &state);
         if !self.hub.history.append(&mut self.head, &events) {
             return None;
@@ -353,7 +354,7 @@ impl Writer {
             self.set(subject, object.id, Some(known));
         }
         state.since = version;
-        state.sum = self.sum(subject);
+        (state.sum, state.sum_at) = (self.sum(subject), self.head.next);
         self.hub.store.set_state(subject, &state);
     }
 
