@@ -137,7 +137,7 @@ pub(crate) fn render(watch: Watch, place: &Place, port: u16, admin: u16, probes:
     let pki = |name: &str| place.pki.file(name).display().to_string();
     let etc = |name: &str| format!("{ETC}/{name}");
     let mut replacements = vec![
-        (etc("coder_kube_filter.wasm"), place.module.display().to_string()),
+        (etc("module/plugin.wasm"), place.module.display().to_string()),
         (etc("tls/tls.crt"), pki("envoy.crt")),
         (etc("tls/tls.key"), pki("envoy.key")),
         (etc("client-ca/ca.crt"), pki("client-ca.crt")),
