@@ -11,7 +11,7 @@ use crate::kube::list_options::{ListOptions, ResourceVersion};
 use crate::kube::list_writer::ListWriter;
 use crate::kube::meta::{ListMeta, ObjectMeta};
 use crate::kube::negotiation::Accepted;
-use crate::kube::object_writer::{Object, content_hash};
+use crate::kube::object_writer::Object;
 use crate::kube::query::Query;
 use crate::kube::status::{Cause, CauseType, Details, Status};
 use crate::sort::sort_by;
@@ -91,7 +91,7 @@ pub(super) fn page<T: Object>(
         };
         writer.push(&listed.object, version)?;
     }
-    remember(cx, options, objects, &hashes);
+    remember(cx, options, &shown, objects, &hashes);
     Ok(Reply::new(200, accepted.encoding.content_type(), encode(writer.finish(), accepted)))
 }
 
@@ -106,30 +106,32 @@ fn raise<T: Object>(cx: &Cx, objects: &[Listed<T>]) {
     }
 }
 
-/// Remembers what a list has said, for the watch that mostly comes next.
-fn remember<T: Object>(cx: &Cx, options: &ListOptions, objects: &[Listed<T>], hashes: &[Option<u64>]) {
+/// Remembers what a list has said, for the watch that mostly comes next. The pages of a list have the version of the first, and what they show is newer.
+fn remember<T: Object>(
+    cx: &Cx,
+    options: &ListOptions,
+    shown: &[Place<'_>],
+    objects: &[Listed<T>],
+    hashes: &[Option<u64>],
+) {
     let hub = &cx.filter.watching.hub;
-    let listing = cx.listing.take();
-    // The pages of a list have the version of the first, and what they show is newer.
-    let Some(listing) = listing.filter(|_| options.continue_token.is_none()) else { return };
+    let Some(listing) = cx.listing.take() else { return };
+    let whole = listing.selector.is_empty() && listing.subjects.len() == 1 && shown.len() == objects.len();
     for subject in &listing.subjects {
-        let followed = hub.is_followed(subject, cx.now(), LINGER);
-        let mut entries = Vec::new();
-        for (listed, hash) in objects.iter().zip(hashes) {
-            let ObjectMeta { namespace, name, uid, .. } = listed.object.metadata();
-            if **namespace != *subject.namespace {
-                continue;
-            }
-            let hash =
-                hash.or_else(|| content_hash(&listed.object, &mut Vec::new()).ok()).unwrap_or_default();
-            entries.push(SeedEntry { id: uid.to_string(), name: name.to_string(), hash });
+        let of_it = shown.iter().filter(|place| place.namespace == subject.namespace);
+        let entries = of_it.filter_map(|place| {
+            let id = objects.get(place.index)?.object.metadata().uid.to_string();
+            let hash = hashes.get(place.index).copied().flatten().unwrap_or_default();
+            Some(SeedEntry { id, name: place.name.to_owned(), hash })
+        });
+        let (entries, selector): (Vec<_>, _) = (entries.collect(), listing.selector.clone());
+        if let Some(token) = &options.continue_token {
+            hub.remember_more(token.resource_version, subject, &selector, &entries);
+            continue;
         }
-        let (version, selector) = (listing.version, listing.selector.clone());
-        let whole = selector.is_empty() && listing.subjects.len() == 1;
-        hub.remember(
-            Seed { version, subject: subject.key(), selector, entries, followed, same_at: None },
-            whole,
-        );
+        let followed = hub.is_followed(subject, cx.now(), LINGER);
+        let (version, subject) = (listing.version, subject.key());
+        hub.remember(Seed { version, subject, selector, entries, followed, same_at: None }, whole);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::bytes::{Packer, Unpacker};
 use super::clock::Clock;
 use super::history::{Event, Head, History};
-use super::seed::{Seed, Seeds};
+use super::seed::{Seed, SeedEntry, Seeds};
 use super::shared::{SharedData, change};
 use super::store::{Record, State, Store};
 use super::subject::{Kind, Subject};
@@ -147,7 +147,12 @@ impl Hub {
         before.filter(|before| !before.is_empty())
     }
 
-    /// Remembers a list. If it is the whole of the only subject that was listed, and that is just what is known, it need not be kept.
+    /// Remembers another page of a list.
+    pub fn remember_more(&self, version: u64, subject: &Subject, selector: &str, page: &[SeedEntry]) {
+        self.seeds.add(version, &subject.key(), selector, page);
+    }
+
+    /// Remembers a list, or its first page. If it is the whole of the only subject that was listed, and that is just what is known, it need not be kept.
     pub fn remember(&self, mut seed: Seed, whole: bool) {
         let head = self.history.head();
         if whole

@@ -23,6 +23,12 @@ pub struct SeedEntry {
     pub hash: u64,
 }
 
+impl SeedEntry {
+    fn key(&self) -> (&str, &str) {
+        (&self.id, &self.name)
+    }
+}
+
 /// A list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seed {
@@ -32,7 +38,7 @@ pub struct Seed {
     pub subject: String,
     /// The selectors, as the client wrote them; empty for everything.
     pub selector: String,
-    /// What it has said.
+    /// What it has said; of a list in pages, all that have been asked for.
     pub entries: Vec<SeedEntry>,
     /// Whether changes were being written down meanwhile, so that the history tells of most of what has changed since.
     pub followed: bool,
@@ -55,9 +61,48 @@ impl Seed {
 
     /// The object of that id and name.
     pub(super) fn entry(&self, id: &str, name: &str) -> Option<&SeedEntry> {
-        // They are sorted by id.
-        let at = self.entries.binary_search_by(|entry| entry.id.as_str().cmp(id)).ok()?;
-        self.entries.get(at).filter(|entry| entry.name == name)
+        // They are sorted so.
+        let at = self.entries.binary_search_by(|entry| entry.key().cmp(&(id, name))).ok()?;
+        self.entries.get(at)
+    }
+
+    /// Takes in another page of it: of what was shown before, the later state is what counts.
+    fn merge(&mut self, page: &[SeedEntry]) {
+        let mut page = page.to_vec();
+        crate::sort::sort_by(&mut page, |a, b| a.key().cmp(&b.key()));
+        self.entries.retain(|entry| page.binary_search_by(|shown| shown.key().cmp(&entry.key())).is_err());
+        self.entries.append(&mut page);
+        self.same_at = None;
+    }
+
+    fn pack(&self) -> Vec<u8> {
+        let mut packer = Packer::default()
+            .number(self.version)
+            .text(&self.subject)
+            .text(&self.selector)
+            .number(u64::from(self.followed))
+            .number(self.same_at.unwrap_or(u64::MAX));
+        for entry in &self.entries {
+            packer = packer.text(&entry.id).text(&entry.name).number(entry.hash & HASH_MASK);
+        }
+        packer.0
+    }
+
+    /// The list of that version, if it is what was packed.
+    fn unpack(bytes: &[u8], version: u64, subject: &str) -> Option<Self> {
+        let mut bytes = Unpacker(bytes);
+        if bytes.number()? != version || bytes.text()? != subject {
+            return None;
+        }
+        let selector = bytes.text()?.to_owned();
+        let followed = bytes.number()? != 0;
+        let same_at = bytes.number().filter(|place| *place != u64::MAX);
+        let mut entries = Vec::new();
+        while let (Some(id), Some(name), Some(hash)) = (bytes.text(), bytes.text(), bytes.number()) {
+            entries.push(SeedEntry { id: id.to_owned(), name: name.to_owned(), hash });
+        }
+        crate::sort::sort_by(&mut entries, |a: &SeedEntry, b| a.key().cmp(&b.key()));
+        Some(Self { version, subject: subject.to_owned(), selector, entries, followed, same_at })
     }
 }
 
@@ -77,16 +122,8 @@ impl Seeds {
     }
 
     pub(super) fn put(&self, seed: &Seed) {
-        let mut packer = Packer::default()
-            .number(seed.version)
-            .text(&seed.subject)
-            .text(&seed.selector)
-            .number(u64::from(seed.followed))
-            .number(seed.same_at.unwrap_or(u64::MAX));
-        for entry in &seed.entries {
-            packer = packer.text(&entry.id).text(&entry.name).number(entry.hash & HASH_MASK);
-        }
-        if packer.0.len() > BYTES {
+        let packed = seed.pack();
+        if packed.len() > BYTES {
             return;
         }
         let mut number = 0;
@@ -94,30 +131,68 @@ impl Seeds {
             number = Unpacker(old).number().unwrap_or_default();
             Some(Packer::default().number(number.wrapping_add(1)).0)
         });
-        self.shared.set(&self.key(number), &packer.0, 0);
+        self.shared.set(&self.key(number), &packed, 0);
     }
 
-    /// The list of that version, by the same selectors or by none; sorted by id.
+    /// Adds another page to what is remembered of a list. One that becomes too long is forgotten.
+    pub(super) fn add(&self, version: u64, subject: &str, selector: &str, page: &[SeedEntry]) {
+        for number in 0..LISTS {
+            let key = self.key(number);
+            if self.shared.get(&key).is_none_or(|(bytes, _)| Unpacker(&bytes).number() != Some(version)) {
+                continue;
+            }
+            change(&*self.shared, &key, &mut |old| {
+                let mut seed =
+                    Seed::unpack(old, version, subject).filter(|seed| seed.selector == selector)?;
+                seed.merge(page);
+                let packed = seed.pack();
+                Some(if packed.len() > BYTES { Vec::new() } else { packed })
+            });
+        }
+    }
+
+    /// The list of that version, by the same selectors or by none.
     pub(super) fn find(&self, version: u64, subject: &str, selector: &str) -> Option<Seed> {
         (0..LISTS).find_map(|number| {
             let (bytes, _) = self.shared.get(&self.key(number))?;
-            let mut bytes = Unpacker(&bytes);
-            if bytes.number()? != version || bytes.text()? != subject {
-                return None;
-            }
-            let of = bytes.text()?;
-            if !of.is_empty() && of != selector {
-                return None;
-            }
-            let followed = bytes.number()? != 0;
-            let same_at = bytes.number().filter(|place| *place != u64::MAX);
-            let mut entries = Vec::new();
-            while let (Some(id), Some(name), Some(hash)) = (bytes.text(), bytes.text(), bytes.number()) {
-                entries.push(SeedEntry { id: id.to_owned(), name: name.to_owned(), hash });
-            }
-            crate::sort::sort_by(&mut entries, |a: &SeedEntry, b| a.id.cmp(&b.id));
-            let (subject, selector) = (subject.to_owned(), of.to_owned());
-            Some(Seed { version, subject, selector, entries, followed, same_at })
+            Seed::unpack(&bytes, version, subject)
+                .filter(|seed| seed.selector.is_empty() || seed.selector == selector)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::Alone;
+
+    #[test]
+    fn pages_are_one_list() {
+        let seeds = Seeds::new(Rc::new(Alone::default()), "p.");
+        let entry = |id: &str, name: &str, hash| SeedEntry { id: id.into(), name: name.into(), hash };
+        let seed = |selector: &str| Seed {
+            version: 7,
+            subject: "w.coder".into(),
+            selector: selector.into(),
+            entries: vec![entry("2", "b", 5), entry("1", "a", 4)],
+            followed: true,
+            same_at: None,
+        };
+        seeds.put(&seed(""));
+        seeds.put(&seed("x"));
+        seeds.add(7, "w.coder", "", &[entry("3", "c", 6), entry("2", "b", 9), entry("1", "z", 4)]);
+        seeds.add(8, "w.coder", "", &[entry("4", "d", 1)]);
+        seeds.add(7, "t.coder", "", &[entry("5", "e", 1)]);
+        let found = seeds.find(7, "w.coder", "").unwrap();
+        let expect = [entry("1", "a", 4), entry("1", "z", 4), entry("2", "b", 9), entry("3", "c", 6)];
+        assert_eq!(found.entries, expect, "what was shown last; a renamed one under both its names");
+        assert_eq!(found.entry("1", "z"), Some(&expect[1]));
+        assert_eq!(found.entry("1", "b"), None);
+        assert_eq!((found.followed, found.same_at), (true, None));
+        let huge: Vec<_> =
+            (0..BYTES / 16).map(|n| entry(&n.to_string(), "a-name-of-some-length", 1)).collect();
+        seeds.add(7, "w.coder", "", &huge);
+        assert_eq!(seeds.find(7, "w.coder", ""), None, "not half of a list");
+        assert!(seeds.find(7, "w.coder", "x").is_some());
     }
 }
