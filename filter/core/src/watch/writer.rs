@@ -65,7 +65,7 @@ pub struct Writer {
     tables: Vec<Table>,
     /// Ids of objects that have been deleted of late, and of which that has been told.
     departed: VecDeque<String>,
-    /// Ids of objects that have lost their name, and of which is not known what has become.
+    /// Ids of objects that have lost their name, or may have, and of which is not known what has become.
     pub evicted: Vec<String>,
     /// Places that are free.
     free: Vec<u64>,
@@ -160,6 +160,7 @@ impl Writer {
         now: Millis,
     ) -> Option<usize> {
         let key = subject.key();
+        let observed = self.without_doubles(observed);
         let Some(table) = self.table(subject) else { return Some(0) };
         let mut changes: Vec<(Option<Millis>, Event, Option<Observed>)> = Vec::new();
         let event = |change, (id, name): (&str, &str), before, after| Event {
@@ -235,6 +236,20 @@ impl Writer {
         // Deletions come first: another object may have taken the name. The rest as Coder has stamped it, so that its moments can be versions.
         crate::sort::sort_by(&mut changes, |(a, ..), (b, ..)| a.cmp(b));
         self.write(subject, changes, now)
+    }
+
+    /// Without those that share a name: it went from one to the other while they were read, and which of them has it now is to be asked.
+    fn without_doubles(&mut self, observed: Vec<Observed>) -> Vec<Observed> {
+        let mut names: Vec<&str> = observed.iter().map(|object| object.name.as_str()).collect();
+        crate::sort::sort_by(&mut names, Ord::cmp);
+        let twice = names.windows(2).filter_map(|pair| match pair {
+            [one, other] if one == other => Some((*one).to_owned()),
+            _ => None,
+        });
+        let doubles: Vec<String> = twice.collect();
+        let (lost, kept) = observed.into_iter().partition(|object| doubles.contains(&object.name));
+        self.evicted.extend(Vec::into_iter(lost).map(|object: Observed| object.id));
+        kept
     }
 
     fn write(
@@ -327,6 +342,7 @@ impl Writer {
 
     /// Takes in a complete reading as a new beginning. `version` was given out when it began.
     pub fn begin(&mut self, subject: &Subject, observed: Vec<Observed>, version: u64) {
+        let observed = self.without_doubles(observed);
         let mut state = self.hub.store.state(subject);
         for place in std::mem::take(&mut state.places) {
             self.hub.store.clear(place);

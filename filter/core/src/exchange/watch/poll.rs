@@ -24,6 +24,8 @@ const AT_ONCE: usize = 4;
 const FOLLOWING: Millis = 300_000;
 /// How long a workspace is read again and again because its agents are coming up.
 const SETTLING: Millis = 300_000;
+/// How often objects are read again at once because two of them had the same name.
+const TRIES: usize = 3;
 /// The state of what has been deleted.
 const GONE: &str = "gone";
 /// First and longest pause after Coder has failed.
@@ -137,19 +139,25 @@ impl Poll {
         }
         for (kind, wanted) in Kind::ALL.into_iter().zip(wanted) {
             if wanted && self.is_reading_due(kind, leads) {
-                self.read_all(kind).await?;
                 if kind == Kind::Workspaces {
                     self.due.clear();
                 }
+                self.read_all(kind).await?;
                 asked = true;
             }
         }
-        if wanted.first() == Some(&true) && !self.due.is_empty() {
+        for _ in 0..TRIES {
+            if wanted.first() != Some(&true) || self.due.is_empty() {
+                break;
+            }
             self.read_some().await?;
             asked = true;
         }
-        self.due.clear();
         self.heard.clear();
+        if !self.due.is_empty() {
+            self.due.clear();
+            self.reading(Kind::Workspaces, |reading| reading.due = true);
+        }
         // What was touched has been read, unless a full reading is to do that and is yet to come.
         for kind in self.kinds.iter().filter(|reading| !reading.due).map(|reading| reading.kind) {
             let subject = self.subject(kind);
@@ -229,6 +237,7 @@ impl Poll {
             self.take_in(&subject, began, read);
         } else if self.is_our_turn() {
             self.with_writer(|writer| writer.begin(&subject, observed, version));
+            self.read_again(kind);
         }
         self.with_writer(|writer| writer.read(&subject, began, version));
         let took = cx.now().saturating_sub(began).max(1);
@@ -331,10 +340,7 @@ impl Poll {
         changed.extend(ids.map(|id| (id.clone(), GONE.to_owned())));
         let written =
             self.with_writer(|writer| writer.take_in(subject, read.observed, &read.gone, began, cx.now()));
-        for id in self.with_writer(|writer| std::mem::take(&mut writer.evicted)).unwrap_or_default() {
-            let lost = [Touched { kind: subject.kind, id, told: String::new() }];
-            watching.hub.wants.touch(&subject.namespace, &lost);
-        }
+        self.read_again(subject.kind);
         match written {
             Some(Some(0)) | None => {}
             Some(Some(_)) => {
@@ -342,6 +348,16 @@ impl Poll {
                 watching.ring(changed.iter().map(|(id, state)| word(subject, id, state)));
             }
             Some(None) => drop(watching.writer.take()),
+        }
+    }
+
+    /// What has lost its name, or may have, is read before anybody is told that all has been seen.
+    fn read_again(&mut self, kind: Kind) {
+        for id in self.with_writer(|writer| std::mem::take(&mut writer.evicted)).unwrap_or_default() {
+            match kind {
+                Kind::Workspaces => self.is_due(id),
+                Kind::Templates => self.reading(kind, |reading| reading.due = true),
+            }
         }
     }
 
