@@ -31,7 +31,7 @@ pub(super) fn chaos(report: &mut Report) {
     report.check("end to end, a module that panics", || {
         let options = options(Parts::Standin, true);
         // The rest of the suite would test the same module again.
-        let only = ["--test", "chaos"];
+        let only = ["--test", "chaos", "--test", "watch_law"];
         suite("test-chaos", &only, options, &Programs::obtain(options)?)
     });
 }
