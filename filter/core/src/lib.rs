@@ -11,6 +11,7 @@ pub mod convert;
 pub mod exchange;
 pub mod kube;
 pub mod names;
+pub mod planes;
 pub mod sort;
 pub mod time;
 pub mod watch;

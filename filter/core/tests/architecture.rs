@@ -21,11 +21,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sort", &[]),
     ("time", &["json"]),
     ("config", &["json", "time"]),
+    ("planes", &["config", "kube::status", "sort"]),
     ("kube", &["json", "time"]),
     ("coder", &["json", "names", "time"]),
     ("api", &["json", "kube::meta", "kube::status", "time"]),
     ("convert", &["api", "coder", "json", "kube", "names", "time"]),
-    ("watch", &["api", "coder", "config", "convert", "json", "kube", "names", "sort", "time"]),
+    ("watch", &["api", "coder", "config", "convert", "json", "kube", "names", "planes", "sort", "time"]),
     ("exchange", &["*"]),
 ];
 

@@ -21,9 +21,9 @@ object!(Rights { workspaces, templates, jobs } {});
 /// Asks every Coder. The reply is for the log, a line for each: 200 when all is well, 403 when rights are missing or credentials are not
 /// accepted, 503 when one could not be asked and should be asked again.
 pub(super) async fn check(cx: Cx) -> Reply {
-    let planes = &cx.filter.config.control_planes;
-    let asked: Vec<_> =
-        planes.iter().map(|plane| (plane, cx.send_to_coder(plane, requests::authcheck()))).collect();
+    let places = cx.filter.planes.all();
+    let planes = places.iter().map(|place| &place.plane);
+    let asked: Vec<_> = planes.map(|plane| (plane, cx.send_to_coder(plane, requests::authcheck()))).collect();
     let (mut code, mut log) = (200, String::new());
     for (plane, pending) in asked {
         let (status, said) = match settled(Intent::Read, pending).await {

@@ -14,6 +14,7 @@ use super::{Exchange, credentials, serve, templates};
 use crate::config::{Config, Limits};
 use crate::kube::authorization::Decision;
 use crate::kube::status::Status;
+use crate::planes::Planes;
 use crate::time::Millis;
 use crate::watch::{Alone, Hub, SharedData};
 use std::cell::RefCell;
@@ -35,6 +36,8 @@ const PROMOTIONS_LIFETIME: Millis = 10_000;
 /// See the module.
 pub struct Filter {
     pub(super) config: Config,
+    /// The Coders there are.
+    pub(super) planes: Rc<Planes>,
     /// RBAC's decisions, by credentials and question.
     pub(super) decisions: Cache<Decision>,
     /// Whether namespaces are being deleted, by credentials and namespace.
@@ -77,7 +80,8 @@ impl Filter {
     /// to process, and from one VM of a worker to the next.
     pub fn sharing(config: Config, shared: Rc<dyn SharedData>, random: u64) -> Rc<Self> {
         let prefix = format!("coder-kube-filter.watch.v1.{}.", coders(&config));
-        let hub = Hub::new(shared, &config.control_planes, &prefix, random);
+        let planes = Planes::new(&config.control_planes);
+        let hub = Hub::new(shared, planes.clone(), &prefix, random);
         let lifetime = config.limits.decision_cache();
         Rc::new(Self {
             decisions: Cache::new(lifetime, REMEMBERED_DECISIONS),
@@ -91,6 +95,7 @@ impl Filter {
             watching: Watching::new(hub, config.watch.bell.is_some()),
             bodies: Rc::default(),
             background: RefCell::default(),
+            planes,
             config,
         })
     }

@@ -17,6 +17,7 @@ use crate::kube::quote::Quoted;
 use crate::kube::request_info::{self, RequestInfo, ResourceRequest, Verb};
 use crate::kube::status::Status;
 use crate::kube::warning;
+use crate::planes::Mapping;
 use crate::watch::Kind;
 
 /// Answers a request, whatever happens.
@@ -141,7 +142,8 @@ async fn read(
     let accept = accept.as_deref();
     let accepted = || negotiate(accept, request.header("user-agent").as_deref(), query);
     let namespace = info.namespace.as_deref();
-    let mut planes = planes(cx, namespace);
+    let places = places(cx, namespace);
+    let mut planes: Vec<&ControlPlane> = places.iter().map(|place| &*place.plane).collect();
     // A named object always has a namespace; where no Coder stands behind it there is nothing of that name.
     let name = info.name.as_deref().unwrap_or_default();
     let plane = || match (namespace, planes.first()) {
@@ -203,7 +205,7 @@ async fn change(
     let accepted = &negotiate(accept.as_deref(), request.header("user-agent").as_deref(), query)?;
     let name = info.name.as_deref().unwrap_or_default();
     let Some(namespace) = info.namespace.as_deref() else { return Err(not_served(info).into()) };
-    let Some(plane) = cx.filter.config.control_plane(namespace) else {
+    let Some(plane) = places(cx, Some(namespace)).pop().map(|place| place.plane) else {
         return Err(match info.verb {
             // Kubernetes empties every namespace that it deletes, also where there is nothing of ours in it.
             Verb::DeleteCollection if info.subresource.is_none() => match info.resource.as_str() {
@@ -219,7 +221,7 @@ async fn change(
         }
         .into());
     };
-    let write = Write { cx, caller, request, query, info, plane, name, accepted };
+    let write = Write { cx, caller, request, query, info, plane: &plane, name, accepted };
     match (info.resource.as_str(), info.subresource.as_deref(), info.verb) {
         ("coderworkspaces", None, Verb::Create) => workspaces::create::create(write).await,
         ("coderworkspaces", None, Verb::Update | Verb::Patch) => workspaces::update::update(write).await,
@@ -269,17 +271,9 @@ fn not_served(info: &ResourceRequest) -> Status {
 }
 
 /// The Coders behind a namespace, or behind all of them, by namespace.
-fn planes<'a>(cx: &'a Cx, namespace: Option<&str>) -> Vec<&'a ControlPlane> {
+fn places(cx: &Cx, namespace: Option<&str>) -> Vec<Mapping> {
     match namespace {
-        Some(namespace) => cx.filter.config.control_plane(namespace).into_iter().collect(),
-        None => {
-            let mut planes: Vec<&ControlPlane> = Vec::new();
-            for plane in &cx.filter.config.control_planes {
-                // There are few; inserting is less code than sorting.
-                let place = planes.partition_point(|earlier| earlier.namespace < plane.namespace);
-                planes.insert(place, plane);
-            }
-            planes
-        }
+        Some(namespace) => cx.filter.planes.mapping(namespace).into_iter().collect(),
+        None => cx.filter.planes.all().to_vec(),
     }
 }

@@ -12,6 +12,7 @@ use super::wants::Wants;
 use crate::config::ControlPlane;
 use crate::kube::negotiation::Form;
 use crate::kube::watch_event::EventType;
+use crate::planes::Planes;
 use crate::time::Millis;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -42,7 +43,7 @@ type Asked = (u64, bool);
 
 /// See the module.
 pub struct Hub {
-    pub(super) planes: Vec<ControlPlane>,
+    planes: Rc<Planes>,
     shared: Rc<dyn SharedData>,
     /// Versions.
     pub clock: Clock,
@@ -66,7 +67,7 @@ pub struct Hub {
 
 impl Hub {
     /// What workers with the same Coders share lies below a prefix. `random` differs from worker to worker and from process to process.
-    pub fn new(shared: Rc<dyn SharedData>, planes: &[ControlPlane], prefix: &str, random: u64) -> Rc<Self> {
+    pub fn new(shared: Rc<dyn SharedData>, planes: Rc<Planes>, prefix: &str, random: u64) -> Rc<Self> {
         let key = |name: &str| [prefix, name].concat();
         for name in ["newest", "head", "seeds", "turn"] {
             if shared.get(&key(name)).is_none() {
@@ -85,11 +86,11 @@ impl Hub {
             }
         });
         let wants = Wants::new(shared.clone(), prefix);
-        for plane in planes {
-            wants.prepare(&plane.namespace);
+        for place in planes.all().iter() {
+            wants.prepare(&place.plane.namespace);
         }
         Rc::new(Self {
-            planes: planes.to_vec(),
+            planes,
             clock: Clock::new(shared.clone(), prefix, process),
             wants,
             history: History::new(shared.clone(), prefix),
@@ -208,10 +209,9 @@ impl Hub {
         self.watchers.set(if more { count.saturating_add(1) } else { count.saturating_sub(1) });
     }
 
-    pub(super) fn plane(&self, subject: &str) -> Option<(&ControlPlane, Kind)> {
+    pub(super) fn plane(&self, subject: &str) -> Option<(Rc<ControlPlane>, Kind)> {
         let subject = Subject::parse(subject)?;
-        let plane = self.planes.iter().find(|plane| plane.namespace == subject.namespace)?;
-        Some((plane, subject.kind))
+        Some((self.planes.plane(&subject.namespace)?, subject.kind))
     }
 
     /// The objects of these subjects, and where the history stood then. `None` when it went on all the while.
@@ -282,7 +282,7 @@ impl Hub {
         let parts = if after { &event.after } else { &event.before };
         let facts = self
             .plane(&event.subject)
-            .and_then(|(plane, kind)| view(plane, kind, parts, |shown| Rc::new(shown.facts())))
+            .and_then(|(plane, kind)| view(&plane, kind, parts, |shown| Rc::new(shown.facts())))
             .unwrap_or_default();
         let mut all = self.facts.borrow_mut();
         all.push_back((key, facts.clone()));
@@ -309,7 +309,7 @@ impl Hub {
         }
         let parts = if event_type == EventType::Deleted { &event.before } else { &event.after };
         let (plane, kind) = self.plane(&event.subject)?;
-        let line = view(plane, kind, parts, |shown| {
+        let line = view(&plane, kind, parts, |shown| {
             let mut out = Vec::with_capacity(4096);
             shown.append(&mut out, event_type, form, event.version, now, columns).ok()?;
             Some(Rc::<[u8]>::from(out))

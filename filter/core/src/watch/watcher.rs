@@ -307,7 +307,7 @@ impl Watcher {
         }
         let named = self.wish.fields.exact("metadata.name").is_none_or(|name| name == record.name);
         let labelled = self.hub.plane(&record.subject).and_then(|(plane, kind)| {
-            view(plane, kind, &record.parts, |shown| {
+            view(&plane, kind, &record.parts, |shown| {
                 shown.matches(&self.wish.labels, &FieldSelector::default())
             })
         });
@@ -320,7 +320,7 @@ impl Watcher {
         }
         let plane = self.hub.plane(&record.subject);
         let selected = plane.and_then(|(plane, kind)| {
-            view(plane, kind, &record.parts, |shown| shown.matches(&self.wish.labels, &self.wish.fields))
+            view(&plane, kind, &record.parts, |shown| shown.matches(&self.wish.labels, &self.wish.fields))
         });
         selected.unwrap_or(false)
     }
@@ -329,7 +329,7 @@ impl Watcher {
         let Some((plane, kind)) = self.hub.plane(&record.subject) else { return };
         let (form, columns) = (self.wish.form, !self.columns_told);
         let length = out.len();
-        let told = view(plane, kind, &record.parts, |shown| {
+        let told = view(&plane, kind, &record.parts, |shown| {
             shown.append(out, event_type, form, version, now, columns)
         });
         match told {

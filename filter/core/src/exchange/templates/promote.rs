@@ -66,13 +66,13 @@ pub(super) async fn promote(cx: &Cx, plane: &ControlPlane, template: &str) -> Ou
 pub(super) fn follow(cx: &Cx, plane: &ControlPlane, template: &str, version: &str) {
     let (namespace, template, version) = (plane.namespace.clone(), template.to_owned(), version.to_owned());
     cx.spawn(move |cx| async move {
-        let Some(plane) = cx.filter.config.control_plane(&namespace) else { return nothing() };
+        let Some(plane) = cx.filter.planes.plane(&namespace) else { return nothing() };
         let end = cx.now().saturating_add(PATIENCE);
         let mut pause = FIRST;
         while cx.now() < end {
             cx.port.sleep_until(cx.now().saturating_add(pause)).await;
             pause = pause.saturating_mul(2).min(LONGEST);
-            match cx.coder(plane, Intent::Read, requests::template_version(&version)).await {
+            match cx.coder(&plane, Intent::Read, requests::template_version(&version)).await {
                 Ok(answer) => match coder::parse::<TemplateVersion<'_>>(&answer.body) {
                     Ok(version) if version.job.is_finished() => {}
                     _ => continue,
@@ -80,7 +80,7 @@ pub(super) fn follow(cx: &Cx, plane: &ControlPlane, template: &str, version: &st
                 Err(e) if e.class == Class::NotFound => return nothing(),
                 Err(_) => continue,
             }
-            match promote(&cx, plane, &template).await {
+            match promote(&cx, &plane, &template).await {
                 Outcome::Promoted => return promoted(&namespace, &template),
                 Outcome::Nothing => return nothing(),
                 Outcome::Importing | Outcome::Failed => {}
@@ -104,8 +104,8 @@ pub(super) fn help(cx: &Cx, plane: &ControlPlane, template: &Template<'_>, view:
     cx.spawn(move |cx| async move {
         // It was asked for by whoever made the version, not by whoever happens to look.
         cx.user.replace(String::new());
-        let Some(plane) = cx.filter.config.control_plane(&namespace) else { return nothing() };
-        match promote(&cx, plane, &template).await {
+        let Some(plane) = cx.filter.planes.plane(&namespace) else { return nothing() };
+        match promote(&cx, &plane, &template).await {
             Outcome::Promoted => promoted(&namespace, &template),
             _ => nothing(),
         }

@@ -18,7 +18,8 @@ const JOBS: u64 = 200;
 pub(in crate::exchange) async fn scan(cx: Cx) -> Reply {
     workspaces::wish::take_up(&cx).await;
     let mut log = String::new();
-    for plane in &cx.filter.config.control_planes {
+    for place in cx.filter.planes.all().iter() {
+        let plane = &place.plane;
         for template in look(&cx, plane).await.unwrap_or_default() {
             log.push_str(if log.is_empty() { "" } else { "\n" });
             let namespace = Quoted(&plane.namespace);

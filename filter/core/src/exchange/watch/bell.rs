@@ -85,8 +85,8 @@ async fn ring(cx: &Cx, bell: &Bell, words: &[String]) -> Outcome {
         text.push_str(word);
     }
     if words.len() > WORDS {
-        for plane in &cx.filter.config.control_planes {
-            text.push_str(&format!(" w.{0}/ t.{0}/", plane.namespace));
+        for place in cx.filter.planes.all().iter() {
+            text.push_str(&format!(" w.{0}/ t.{0}/", place.plane.namespace));
         }
     }
     let body = format!(r#"{{"metadata":{{"annotations":{{"{RING}":"{text}"}}}}}}"#);
@@ -175,8 +175,8 @@ fn lost(filter: &Filter) {
     if hub.alone(None) {
         return;
     }
-    for plane in &filter.config.control_planes {
+    for place in filter.planes.all().iter() {
         let all = Kind::ALL.map(|kind| Touched { kind, id: String::new(), told: String::new() });
-        hub.wants.touch(&plane.namespace, &all);
+        hub.wants.touch(&place.plane.namespace, &all);
     }
 }

@@ -160,18 +160,20 @@ pub(super) fn keep(filter: &Rc<Filter>, now: Millis) {
             now.saturating_sub(watching.hub.wants.of(&subject).watched_at) < LINGER
         })
     };
-    let planes = &filter.config.control_planes;
-    if !planes.iter().any(|plane| wanted(&plane.namespace)) || !watching.hub.take_turn(now) {
+    let places = filter.planes.all();
+    if !places.iter().any(|place| wanted(&place.plane.namespace)) || !watching.hub.take_turn(now) {
         return;
     }
     if watching.running.borrow().is_empty() {
-        let subjects: Vec<Subject> = planes
+        let subjects: Vec<Subject> = places
             .iter()
-            .flat_map(|plane| Kind::ALL.map(|kind| Subject { namespace: plane.namespace.clone(), kind }))
+            .flat_map(|place| {
+                Kind::ALL.map(|kind| Subject { namespace: place.plane.namespace.clone(), kind })
+            })
             .collect();
         watching.writer.replace(Some(Writer::new(watching.hub.clone(), &subjects)));
     }
-    for plane in planes.iter().filter(|plane| wanted(&plane.namespace)) {
+    for plane in places.iter().map(|place| &place.plane).filter(|plane| wanted(&plane.namespace)) {
         run(filter, &plane.namespace, now, |cx| poll::poll(cx, plane.clone()));
     }
     if let Some(bell) = &filter.config.watch.bell {

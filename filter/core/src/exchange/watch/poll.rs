@@ -34,7 +34,7 @@ const PAUSE: (Millis, Millis) = (500, 10_000);
 /// What is known of one Coder's reading.
 struct Poll {
     cx: Rc<Cx>,
-    plane: ControlPlane,
+    plane: Rc<ControlPlane>,
     jobs: Jobs,
     next_jobs: Millis,
     /// Ids of workspaces to be read again.
@@ -67,7 +67,7 @@ struct Reading {
     due: bool,
 }
 
-pub(super) async fn poll(cx: Rc<Cx>, plane: ControlPlane) {
+pub(super) async fn poll(cx: Rc<Cx>, plane: Rc<ControlPlane>) {
     let kinds = Kind::ALL.map(|kind| Reading { kind, next: 0, not_before: 0, due: false });
     let (jobs, next_jobs, due, heard, settling, pause, paused_until) = Default::default();
     let mut poll = Poll { cx, plane, jobs, next_jobs, due, heard, settling, kinds, pause, paused_until };

@@ -60,12 +60,12 @@ pub(in crate::exchange) async fn take_up(cx: &Cx) {
             continue;
         };
         let old = wished.parse::<Millis>().is_ok_and(|wished| cx.now().saturating_sub(wished) > TAKEN_UP);
-        if let Some(plane) = cx.filter.config.control_plane(namespace)
+        if let Some(plane) = cx.filter.planes.plane(namespace)
             && old
             && cx.filter.wishes.get(id.as_bytes(), cx.now()).is_none()
         {
             cx.filter.wishes.put(id.as_bytes().to_vec(), (), cx.now());
-            later::stop(cx, plane, id, build);
+            later::stop(cx, &plane, id, build);
         }
     }
 }
