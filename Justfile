@@ -16,6 +16,10 @@ bench *args:
 build *args:
     cargo xtask build {{ args }}
 
+# A release in dist/: the module, its SBOM, checksums, an OCI image layout
+dist:
+    cargo xtask dist
+
 # A lab that stays up: lab up, lab status, lab down
 lab *args:
     cargo xtask lab {{ args }}

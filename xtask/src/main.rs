@@ -1,4 +1,4 @@
-//! The developer commands: `cargo xtask build`, `lab`, `demo`, `test`, `bench`.
+//! The developer commands: `cargo xtask build`, `dist`, `lab`, `demo`, `test`, `bench`.
 //!
 //! Each does all its own set-up on a fresh Linux machine, keeps what it fetches and builds in a cache outside the
 //! checkout, listens on loopback alone, and leaves nothing running that it was not asked to leave.
@@ -6,6 +6,7 @@
 mod bench;
 mod command;
 mod demo;
+mod dist;
 mod lab;
 mod module;
 mod paths;
@@ -31,6 +32,8 @@ struct Cli {
 enum Command {
     /// Build the wasm module into dist/, check what it imports, print its size
     Build(module::Build),
+    /// Write a release into dist/: the module, its SBOM, an OCI image layout, checksums
+    Dist(dist::Dist),
     #[command(subcommand)]
     Lab(lab::Command),
     /// See it work: start everything on loopback, take a tour with kubectl, stay up
@@ -45,6 +48,7 @@ fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
     let outcome = signals::install().and_then(|()| match cli.command {
         Command::Build(build) => module::build_command(&build),
+        Command::Dist(dist) => dist::run(&dist),
         Command::Lab(command) => lab::run(&command),
         Command::Demo(demo) => demo::run(&demo),
         Command::Test(test) => test::run(&test),

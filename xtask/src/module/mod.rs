@@ -146,6 +146,14 @@ pub(crate) fn target_installed() -> Result<bool> {
     Ok(Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).join("lib").is_dir())
 }
 
+/// The version of the compiler that `build` uses here, and so of the standard library that is in the module.
+pub(crate) fn compiler() -> Result<String> {
+    let rustc = if target_installed()? { "rustc" } else { "/usr/bin/rustc" };
+    let version = command::output(Command::new(rustc).current_dir(paths::root()).arg("-vV"))?;
+    let release = version.lines().find_map(|line| line.strip_prefix("release: "));
+    Ok(release.with_context(|| format!("{rustc} does not say its version"))?.to_owned())
+}
+
 fn toolchain(step: &Step) -> Result<Toolchain> {
     if target_installed()? {
         return Ok(Toolchain::Native);
