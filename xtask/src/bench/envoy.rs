@@ -11,7 +11,7 @@ use super::load::Target;
 use super::rounds::median;
 use super::{API, TABLE, TOKEN, coder, upstream, usage};
 use crate::command::write_atomically;
-use crate::lab::envoy::{Place, Watch, command, render};
+use crate::lab::envoy::{Place, Ports, Shipped, command, render};
 use crate::lab::{ports, process};
 use crate::progress::Step;
 
@@ -64,8 +64,9 @@ pub(super) fn configure(lab: &Path, module: &Path, upstream: &upstream::Running)
     let upstream::Running { pki, kube_port, coder_url, .. } = upstream;
     let place =
         Place { lab, module, pki, kube_port: *kube_port, coder_url, coder_token: "bench", kube_token: None };
-    let (port, admin) = (ports::free()?, ports::free()?);
-    let rendered = render(Watch::LongPoll, &place, port, admin, ports::free()?)?;
+    let ports = Ports::free()?;
+    let (port, admin) = (ports.main, ports.admin);
+    let rendered = render(Shipped::FrontLongPoll, &place, ports)?;
     let text = std::fs::read_to_string(&rendered.config)?
         .replace(&rendered.access_log.display().to_string(), "/dev/null");
     let without_tls = cut(&text, "- transport_socket:", "filters:", "    -\n")?;

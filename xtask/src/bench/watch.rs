@@ -26,13 +26,7 @@ pub(crate) struct Watch {
 
 pub(super) fn run(watch: &Watch) -> Result<()> {
     let parts = if watch.standin { Parts::Standin } else { Parts::Real };
-    let options = Options {
-        parts,
-        chaos: false,
-        watch: lab::Watch::Bell,
-        clients: false,
-        workspaces: watch.workspaces,
-    };
+    let options = Options { workspaces: watch.workspaces, ..Options::front(parts) };
     let programs = Programs::obtain(options)?;
     let program = step("the watching client", |step| {
         let mut cargo = tools::cargo::cargo();

@@ -7,7 +7,7 @@ mod tour;
 
 use anyhow::{Result, bail};
 
-use crate::lab::{self, Options, Parts, Programs, Running, Watch};
+use crate::lab::{self, Options, Parts, Programs, Running};
 use crate::paths;
 use crate::progress::say;
 
@@ -33,7 +33,7 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
         }
     });
     say("  The first run fetches and builds what is missing; the next one finds it.\n");
-    let options = Options { parts, chaos: false, watch: Watch::Bell, clients: false, workspaces: 0 };
+    let options = Options::front(parts);
     let programs = Programs::obtain(options)?;
     let running = lab::up(&paths::lab().join("demo"), options, &programs)?;
     tour::run(&running.environment, parts)?;

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use super::{Environment, Options, Parts, Programs, Watch, process, seed};
+use super::{Environment, Mode, Options, Parts, Programs, process, seed};
 use crate::paths;
 use crate::progress::say;
 
@@ -22,24 +22,21 @@ pub(crate) struct Up {
     /// Where Envoy stands
     #[arg(long, value_enum, default_value_t = Mode::Front)]
     mode: Mode,
-    /// One small process instead of etcd, kube-apiserver, PostgreSQL and coderd
+    /// One small process instead of etcd, kube-apiserver, PostgreSQL and coderd; where kube-apiserver must be a real one, instead of the last two
     #[arg(long)]
     standin: bool,
+    /// kube-controller-manager beside a real kube-apiserver, as always in aggregated mode
+    #[arg(long)]
+    controllers: bool,
     /// A module that panics when it is asked to
     #[arg(long)]
     chaos: bool,
     /// Without a bell: watches are long polls
-    #[arg(long)]
+    #[arg(long, conflicts_with = "mode")]
     long_poll: bool,
     /// How many more workspaces there shall be
     #[arg(long, default_value_t = 0)]
     workspaces: usize,
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Mode {
-    /// Every client of the cluster comes through Envoy
-    Front,
 }
 
 pub(crate) fn run(command: &Command) -> Result<()> {
@@ -52,7 +49,6 @@ pub(crate) fn run(command: &Command) -> Result<()> {
 
 fn up(up: &Up) -> Result<()> {
     let lab = paths::lab();
-    let Mode::Front = up.mode;
     if process::all(&lab).iter().any(|(_, record)| record.alive()) {
         let environment = Environment::read(&lab);
         let Ok(environment) = environment else {
@@ -68,9 +64,19 @@ fn up(up: &Up) -> Result<()> {
             up.workspaces,
         );
     }
-    let parts = if up.standin { Parts::Standin } else { Parts::Real };
-    let watch = if up.long_poll { Watch::LongPoll } else { Watch::Bell };
-    let options = Options { parts, chaos: up.chaos, watch, clients: true, workspaces: up.workspaces };
+    let coder = if up.standin { Parts::Standin } else { Parts::Real };
+    let usual = match up.mode {
+        Mode::Front => Options::front(coder),
+        Mode::Aggregated => Options::aggregated(coder),
+    };
+    let options = Options {
+        controllers: usual.controllers || up.controllers,
+        chaos: up.chaos,
+        long_poll: up.long_poll,
+        clients: true,
+        workspaces: up.workspaces,
+        ..usual
+    };
     let environment = super::up(&lab, options, &Programs::obtain(options)?)?.leave();
     say("");
     next(&environment)
@@ -78,11 +84,13 @@ fn up(up: &Up) -> Result<()> {
 
 /// What a person does with a lab that is up.
 fn next(environment: &Environment) -> Result<()> {
-    let what = match environment.get("LAB_PARTS")? {
-        "real" => "Envoy before a real kube-apiserver and a real coderd",
-        _ => "Envoy before a stand-in for kube-apiserver and Coder",
+    let word = |name: &str| anyhow::Ok(if environment.get(name)? == "real" { "real" } else { "stand-in" });
+    let (kube, coder) = (word("LAB_KUBE")?, word("LAB_PARTS")?);
+    let what = match environment.get("LAB_MODE")? {
+        "front" => format!("Envoy before a {kube} kube-apiserver and a {coder} Coder"),
+        _ => format!("a {kube} kube-apiserver, Envoy behind it, a {coder} Coder"),
     };
-    say(&format!("  {what}: {}", environment.get("ENVOY_URL")?));
+    say(&format!("  {what}: {}", environment.get("FRONT_URL")?));
     say(&format!(
         "  Coder: {}   Envoy's admin: {}\n",
         environment.get("CODER_URL")?,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::pki::Pki;
 use crate::command::write_atomically;
@@ -26,6 +26,7 @@ impl Tokens {
 }
 
 /// One way into the cluster: through Envoy, or past it.
+#[derive(Clone)]
 pub(crate) struct Entry {
     server: String,
     authority: PathBuf,
@@ -44,6 +45,13 @@ impl Entry {
         Self::new(port, pki, "envoy-ca.crt")
     }
 
+    /// kube-apiserver itself, for kube-controller-manager.
+    pub(crate) fn controllers(port: u16, pki: &Pki) -> Self {
+        let name = "system:kube-controller-manager";
+        let (certificate, key) = (pki.file(&format!("{name}.crt")), pki.file(&format!("{name}.key")));
+        Self { certificate, key, ..Self::direct(port, pki) }
+    }
+
     fn new(port: u16, pki: &Pki, authority: &str) -> Self {
         Self {
             server: format!("https://127.0.0.1:{port}"),
@@ -56,21 +64,36 @@ impl Entry {
     /// Writes a kubeconfig with the contexts `admin` (bearer token, the current one), `cert` (the same by client
     /// certificate) and `alice` (bearer token, no rights). JSON is YAML.
     pub(crate) fn write(&self, lab: &Path, name: &str, tokens: &Tokens) -> Result<PathBuf> {
-        let context = |user: &str| {
-            let context = json!({ "cluster": "lab", "user": user, "namespace": super::NAMESPACE });
-            json!({ "name": user, "context": context })
+        let users = [
+            json!({ "name": "admin", "user": { "token": tokens.admin } }),
+            self.certified("cert"),
+            json!({ "name": "alice", "user": { "token": tokens.alice } }),
+        ];
+        self.write_for(lab, name, &users)
+    }
+
+    /// Writes a kubeconfig for whom the certificate names, and nobody else.
+    pub(crate) fn write_certified(&self, lab: &Path, name: &str) -> Result<PathBuf> {
+        self.write_for(lab, name, &[self.certified("cert")])
+    }
+
+    fn certified(&self, name: &str) -> Value {
+        json!({ "name": name, "user": { "client-certificate": self.certificate, "client-key": self.key } })
+    }
+
+    /// The first of the users is the current one.
+    fn write_for(&self, lab: &Path, name: &str, users: &[Value]) -> Result<PathBuf> {
+        let context = |user: &Value| {
+            let context = json!({ "cluster": "lab", "user": user["name"], "namespace": super::NAMESPACE });
+            json!({ "name": user["name"], "context": context })
         };
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{ "name": "lab", "cluster": { "server": self.server, "certificate-authority": self.authority } }],
-            "users": [
-                { "name": "admin", "user": { "token": tokens.admin } },
-                { "name": "cert", "user": { "client-certificate": self.certificate, "client-key": self.key } },
-                { "name": "alice", "user": { "token": tokens.alice } },
-            ],
-            "contexts": [context("admin"), context("cert"), context("alice")],
-            "current-context": "admin",
+            "users": users,
+            "contexts": users.iter().map(context).collect::<Vec<_>>(),
+            "current-context": users.first().map(|user| &user["name"]),
         });
         let path = lab.join(name);
         write_atomically(&path, &serde_json::to_vec_pretty(&config)?)?;

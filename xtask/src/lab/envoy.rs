@@ -15,34 +15,46 @@ use crate::command::{output, write_atomically};
 use crate::paths;
 use crate::progress::step;
 
-/// Every configuration that is shipped, below `envoy/`.
-pub(crate) const SHIPPED: [Watch; 2] = [Watch::Bell, Watch::LongPoll];
 /// Where the shipped configurations expect their files.
 const ETC: &str = "/etc/coder-kube-filter";
 
-/// What keeps watches open, and so which configuration is meant.
+/// A configuration that is shipped, below `envoy/`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Watch {
-    /// A Lease that is rung.
-    Bell,
-    /// Nothing: each ends after a batch of events.
-    LongPoll,
+pub(crate) enum Shipped {
+    /// Envoy stands before kube-apiserver; a Lease that is rung keeps watches open.
+    Front,
+    /// The same without a bell: each watch ends after a batch of events.
+    FrontLongPoll,
+    /// Envoy stands behind kube-apiserver, as an APIService says.
+    Aggregated,
 }
 
-impl Watch {
-    /// As `WATCH` says it.
-    pub(crate) fn name(self) -> &'static str {
+impl Shipped {
+    pub(crate) const ALL: [Self; 2] = [Self::Front, Self::FrontLongPoll];
+
+    /// Its file.
+    fn file(self) -> &'static str {
         match self {
-            Self::Bell => "bell",
-            Self::LongPoll => "long-poll",
+            Self::Front => "front.yaml",
+            Self::FrontLongPoll => "front-long-poll.yaml",
+            Self::Aggregated => "aggregated.yaml",
         }
     }
 
-    /// The configuration, below `envoy/`.
-    fn configuration(self) -> &'static str {
+    /// What is applied to the cluster before it can work; empty when the filter is nobody there.
+    pub(crate) fn manifests(self) -> &'static [&'static str] {
         match self {
-            Self::Bell => "front.yaml",
-            Self::LongPoll => "front-long-poll.yaml",
+            Self::Front => &["bell.yaml"],
+            Self::FrontLongPoll => &[],
+            Self::Aggregated => &["bell.yaml", "aggregated-rbac.yaml"],
+        }
+    }
+
+    /// What keeps watches open, as `WATCH` says it.
+    pub(crate) fn watch(self) -> &'static str {
+        match self {
+            Self::Front | Self::Aggregated => "bell",
+            Self::FrontLongPoll => "long-poll",
         }
     }
 }
@@ -55,22 +67,38 @@ pub(crate) struct Place<'a> {
     pub(crate) kube_port: u16,
     pub(crate) coder_url: &'a str,
     pub(crate) coder_token: &'a str,
-    /// The filter's own token for kube-apiserver, which only a bell needs.
+    /// The filter's own token for kube-apiserver, where it has one.
     pub(crate) kube_token: Option<&'a str>,
 }
 
 /// An Envoy that is up.
 pub(crate) struct Running {
     pub(crate) pid: i32,
-    pub(crate) port: u16,
-    pub(crate) admin: u16,
-    pub(crate) probes: u16,
+    pub(crate) ports: Ports,
     pub(crate) config: PathBuf,
     pub(crate) access_log: PathBuf,
     /// Where it reads Coder's token.
     pub(crate) coder_token: PathBuf,
     /// Where it reads the filter's own, if it does.
     pub(crate) kube_token: Option<PathBuf>,
+}
+
+/// Where an Envoy listens.
+#[derive(Clone, Copy)]
+pub(crate) struct Ports {
+    /// Clients, or kube-apiserver.
+    pub(crate) main: u16,
+    /// Clients that do not come through kube-apiserver, where Envoy stands behind it.
+    pub(crate) direct: u16,
+    pub(crate) admin: u16,
+    pub(crate) probes: u16,
+}
+
+impl Ports {
+    pub(crate) fn free() -> Result<Self> {
+        let free = ports::free;
+        Ok(Self { main: free()?, direct: free()?, admin: free()?, probes: free()? })
+    }
 }
 
 /// A shipped configuration with the lab's places in it.
@@ -82,11 +110,11 @@ pub(crate) struct Rendered {
 }
 
 /// Renders a configuration and starts Envoy with it; returns when it serves.
-pub(crate) fn start(program: &Path, watch: Watch, place: &Place) -> Result<Running> {
+pub(crate) fn start(program: &Path, shipped: Shipped, place: &Place) -> Result<Running> {
     step("Envoy with the module", |step| {
-        let (port, admin, probes) = (ports::free()?, ports::free()?, ports::free()?);
-        let rendered = render(watch, place, port, admin, probes)?;
-        let address = format!("https://127.0.0.1:{port}");
+        let ports = Ports::free()?;
+        let rendered = render(shipped, place, ports)?;
+        let (address, admin) = (format!("https://127.0.0.1:{}", ports.main), ports.admin);
         let server =
             process::Server { lab: place.lab, name: "envoy", address: address.clone(), temporary: None };
         let pid = server.start(&mut command(program, place.lab, &rendered.config))?;
@@ -95,7 +123,7 @@ pub(crate) fn start(program: &Path, watch: Watch, place: &Place) -> Result<Runni
             ports::answers(admin) && ureq::get(&ready).call().is_ok() && has_checked_the_token(place.lab)
         })?;
         let Rendered { config, access_log, coder_token, kube_token } = rendered;
-        Ok((Running { pid, port, admin, probes, config, access_log, coder_token, kube_token }, address))
+        Ok((Running { pid, ports, config, access_log, coder_token, kube_token }, address))
     })
 }
 
@@ -114,15 +142,15 @@ pub(crate) fn command(program: &Path, lab: &Path, config: &Path) -> Command {
 }
 
 /// Lets Envoy judge a configuration without starting it.
-pub(crate) fn validate(program: &Path, watch: Watch, place: &Place) -> Result<()> {
-    let rendered = render(watch, place, ports::free()?, ports::free()?, ports::free()?)?;
+pub(crate) fn validate(program: &Path, shipped: Shipped, place: &Place) -> Result<()> {
+    let rendered = render(shipped, place, Ports::free()?)?;
     let mut envoy = Command::new(program);
     envoy.args(["--mode", "validate", "--log-level", "error", "--config-path"]).arg(&rendered.config);
     output(&mut envoy).map(drop)
 }
 
 /// Writes a shipped configuration, its secrets and its tokens into the lab.
-pub(crate) fn render(watch: Watch, place: &Place, port: u16, admin: u16, probes: u16) -> Result<Rendered> {
+pub(crate) fn render(shipped: Shipped, place: &Place, ports: Ports) -> Result<Rendered> {
     let folder = place.lab.join("envoy");
     let access_log = place.lab.join("logs/access.log");
     fs::create_dir_all(place.lab.join("logs"))?;
@@ -133,27 +161,35 @@ pub(crate) fn render(watch: Watch, place: &Place, port: u16, admin: u16, probes:
     };
     let address = |host: &str, port: &str| format!("address: {host}, port_value: {port}");
     let local = |port: u16| address("127.0.0.1", &port.to_string());
-    let admin_address = format!("socket_address: {{ {} }}", local(admin));
+    let admin_address = format!("socket_address: {{ {} }}", local(ports.admin));
     let pki = |name: &str| place.pki.file(name).display().to_string();
     let etc = |name: &str| format!("{ETC}/{name}");
     let mut replacements = vec![
         (etc("module/plugin.wasm"), place.module.display().to_string()),
         (etc("tls/tls.crt"), pki("envoy.crt")),
         (etc("tls/tls.key"), pki("envoy.key")),
-        (etc("client-ca/ca.crt"), pki("client-ca.crt")),
         (etc("kube-ca/ca.crt"), pki("kube-ca.crt")),
-        (etc("front-proxy/tls.crt"), pki("front-proxy.crt")),
-        (etc("front-proxy/tls.key"), pki("front-proxy.key")),
         ("pipe: { path: /run/coder-kube-filter/admin.sock, mode: 384 }".to_owned(), admin_address),
         // Tests look into it to see that no token is in it.
         ("allow_paths: [".to_owned(), "allow_paths: [{ exact: /config_dump }, ".to_owned()),
         ("path: /dev/stdout".to_owned(), format!("path: {}", access_log.display())),
-        (address("0.0.0.0", "6443"), local(port)),
-        (address("0.0.0.0", "8081"), local(probes)),
+        (address("0.0.0.0", "8081"), local(ports.probes)),
         (address("kubernetes.default.svc", "443"), local(place.kube_port)),
         (address("coder.coder.svc.cluster.local", "80"), address(coder_host, coder_port)),
         ("https://coder.example.com".to_owned(), place.coder_url.to_owned()),
     ];
+    replacements.extend(match shipped {
+        Shipped::Front | Shipped::FrontLongPoll => vec![
+            (etc("client-ca/ca.crt"), pki("client-ca.crt")),
+            (etc("front-proxy/tls.crt"), pki("front-proxy.crt")),
+            (etc("front-proxy/tls.key"), pki("front-proxy.key")),
+            (address("0.0.0.0", "6443"), local(ports.main)),
+        ],
+        Shipped::Aggregated => vec![
+            (address("0.0.0.0", "8443"), local(ports.main)),
+            (address("0.0.0.0", "8444"), local(ports.direct)),
+        ],
+    });
     let mut secret = |name: &str, token: &str| {
         let secret = Secret::write(&folder, name, token)?;
         replacements.push((etc(&format!("{name}/secret.yaml")), secret.resource.display().to_string()));
@@ -161,15 +197,13 @@ pub(crate) fn render(watch: Watch, place: &Place, port: u16, admin: u16, probes:
         anyhow::Ok(secret.token)
     };
     let coder_token = secret("coder-token", place.coder_token)?;
-    let kube_token = match watch {
-        Watch::Bell => {
-            Some(secret("kube-token", place.kube_token.context("a bell needs the filter's token")?)?)
-        }
-        Watch::LongPoll => None,
+    let kube_token = match shipped.manifests() {
+        [] => None,
+        _ => Some(secret("kube-token", place.kube_token.context("the filter's own token is missing")?)?),
     };
-    let name = watch.configuration();
+    let name = shipped.file();
     let config = folder.join(name);
-    write_atomically(&config, replace(name, &shipped(name)?, &replacements)?.as_bytes())?;
+    write_atomically(&config, replace(name, &read(name)?, &replacements)?.as_bytes())?;
     Ok(Rendered { config, access_log, coder_token, kube_token })
 }
 
@@ -190,12 +224,12 @@ impl Secret {
         write_atomically(&secret.token, token.as_bytes())?;
         let places = [(format!("{ETC}/{name}/token"), secret.token.display().to_string())];
         let file = format!("{name}.yaml");
-        write_atomically(&secret.resource, replace(&file, &shipped(&file)?, &places)?.as_bytes())?;
+        write_atomically(&secret.resource, replace(&file, &read(&file)?, &places)?.as_bytes())?;
         Ok(secret)
     }
 }
 
-fn shipped(name: &str) -> Result<String> {
+fn read(name: &str) -> Result<String> {
     Ok(fs::read_to_string(paths::root().join("envoy").join(name))?)
 }
 

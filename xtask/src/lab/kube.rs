@@ -1,4 +1,4 @@
-//! etcd and kube-apiserver, on loopback, with nothing of a cluster behind them.
+//! etcd and kube-apiserver, on loopback, with no nodes behind them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::environment::{Entry, Tokens};
-use super::envoy::Watch;
+use super::envoy::Shipped;
 use super::pki::Pki;
-use super::{ports, process};
+use super::{controllers, ports, process};
 use crate::command::{output, write_atomically};
 use crate::paths;
 use crate::progress::step;
@@ -18,25 +18,27 @@ use crate::progress::step;
 pub(crate) struct Programs {
     pub(crate) etcd: PathBuf,
     pub(crate) kube_apiserver: PathBuf,
+    /// kube-controller-manager, where it is wanted.
+    pub(crate) controllers: Option<PathBuf>,
 }
 
 /// A control plane that is up.
 pub(crate) struct Running {
     pub(crate) port: u16,
-    /// The filter's own token, where there is a bell.
+    /// The filter's own token, where it has a ServiceAccount.
     pub(crate) filter_token: Option<String>,
 }
 
-/// Starts both, creates the namespace that is mapped to Coder, and hangs the bell if it is wanted.
+/// Starts them, creates the namespace that is mapped to Coder, and applies what people apply before they start Envoy.
 pub(crate) fn start(
     lab: &Path,
     programs: &Programs,
     kubectl: &Path,
     pki: &Pki,
     tokens: &Tokens,
-    watch: Watch,
+    shipped: Shipped,
 ) -> Result<Running> {
-    step("etcd and kube-apiserver", |step| {
+    let running = step("etcd and kube-apiserver", |step| {
         let etcd = start_etcd(lab, programs)?;
         process::wait(lab, "etcd", step, Duration::from_secs(30), || ports::answers(etcd))?;
         let port = ports::free()?;
@@ -48,18 +50,20 @@ pub(crate) fn start(
             ports::answers(port) && run(&["get", "--raw", "/readyz"]).is_ok()
         })?;
         run(&["create", "namespace", super::NAMESPACE])?;
-        let filter_token = match watch {
-            Watch::Bell => Some(hang_bell(run)?),
-            Watch::LongPoll => None,
-        };
+        for manifest in shipped.manifests() {
+            run(&["apply", "-f", &paths::root().join("envoy").join(manifest).to_string_lossy()])?;
+        }
+        let filter_token = (!shipped.manifests().is_empty()).then(|| filter_token(run)).transpose()?;
         Ok((Running { port, filter_token }, format!("https://127.0.0.1:{port}")))
-    })
+    })?;
+    if let Some(program) = &programs.controllers {
+        controllers::start(lab, program, pki, running.port)?;
+    }
+    Ok(running)
 }
 
-/// Applies the shipped manifest; returns a token of its ServiceAccount, which lasts longer than any lab.
-fn hang_bell(run: impl Fn(&[&str]) -> Result<String>) -> Result<String> {
-    let manifest = paths::root().join("envoy/bell.yaml");
-    run(&["apply", "-f", &manifest.to_string_lossy()])?;
+/// A token of the filter's ServiceAccount, which lasts longer than any lab.
+fn filter_token(run: impl Fn(&[&str]) -> Result<String>) -> Result<String> {
     let name = super::FILTER;
     let token = run(&["--namespace", name, "create", "token", name, "--duration", "8760h"])?;
     Ok(token.trim().to_owned())

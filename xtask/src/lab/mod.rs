@@ -1,8 +1,10 @@
 //! The lab: everything around the module, on loopback, for one person or one test. Either real parts (etcd,
 //! kube-apiserver, PostgreSQL, coderd) or one small process that stands in for them; Envoy is real in both.
 
+mod aggregation;
 mod coder;
 mod commands;
+mod controllers;
 mod environment;
 pub(crate) mod envoy;
 mod kube;
@@ -12,18 +14,18 @@ pub(crate) mod process;
 mod programs;
 mod seed;
 mod standin;
+mod variables;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 pub(crate) use commands::{Command, run};
 pub(crate) use environment::Environment;
-use environment::{Entry, Tokens};
-pub(crate) use envoy::Watch;
+use environment::Tokens;
+use envoy::Shipped;
 use pki::Pki;
-use programs::Backend;
 pub(crate) use programs::Programs;
 
 use crate::signals::TakeDown;
@@ -35,12 +37,13 @@ pub(crate) const NAMESPACE: &str = "coder";
 const FILTER: &str = "coder-kube-filter";
 
 /// What a lab keeps in its folder, beside what is written down about its servers.
-const ENTRIES: [&str; 10] = [
+const ENTRIES: [&str; 11] = [
     "coderd",
     "env",
     "envoy",
     "etcd",
     "kubeconfig",
+    "kubeconfig-controllers",
     "kubeconfig-direct",
     "kubectl-cache",
     "logs",
@@ -51,17 +54,69 @@ const ENTRIES: [&str; 10] = [
 /// What is wanted of a lab.
 #[derive(Clone, Copy)]
 pub(crate) struct Options {
-    pub(crate) parts: Parts,
+    pub(crate) mode: Mode,
+    /// What Coder is.
+    pub(crate) coder: Parts,
+    /// Whether kube-controller-manager runs, which only a real kube-apiserver can serve.
+    pub(crate) controllers: bool,
     pub(crate) chaos: bool,
-    /// What keeps watches open.
-    pub(crate) watch: Watch,
+    /// Without a bell: watches are long polls. Only in front of kube-apiserver.
+    pub(crate) long_poll: bool,
     /// Whether clients in other languages are wanted, for tests.
     pub(crate) clients: bool,
     /// How many workspaces there are beside the seeded ones.
     pub(crate) workspaces: usize,
 }
 
-/// What stands behind Envoy.
+impl Options {
+    /// Envoy in front of kube-apiserver, and nothing more than that needs.
+    pub(crate) const fn front(coder: Parts) -> Self {
+        let (chaos, long_poll, clients) = (false, false, false);
+        Self { mode: Mode::Front, coder, controllers: false, chaos, long_poll, clients, workspaces: 0 }
+    }
+
+    /// Envoy behind kube-apiserver, with the cluster's own controllers.
+    pub(crate) const fn aggregated(coder: Parts) -> Self {
+        Self { mode: Mode::Aggregated, controllers: true, ..Self::front(coder) }
+    }
+
+    /// What kube-apiserver is. The stand-in does not aggregate, and has little of what controllers need.
+    fn cluster(self) -> Parts {
+        match (self.mode, self.controllers) {
+            (Mode::Front, false) => self.coder,
+            _ => Parts::Real,
+        }
+    }
+
+    fn shipped(self) -> Shipped {
+        match (self.mode, self.long_poll) {
+            (Mode::Front, false) => Shipped::Front,
+            (Mode::Front, true) => Shipped::FrontLongPoll,
+            (Mode::Aggregated, _) => Shipped::Aggregated,
+        }
+    }
+}
+
+/// Where Envoy stands.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Mode {
+    /// Every client of the cluster comes through Envoy
+    Front,
+    /// kube-apiserver sends Envoy what an `APIService` says
+    Aggregated,
+}
+
+impl Mode {
+    /// As `LAB_MODE` says it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Front => "front",
+            Self::Aggregated => "aggregated",
+        }
+    }
+}
+
+/// What a server is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Parts {
     Real,
@@ -69,7 +124,7 @@ pub(crate) enum Parts {
 }
 
 impl Parts {
-    /// As `LAB_PARTS` says it.
+    /// As `LAB_PARTS` (of Coder) and `LAB_KUBE` say it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Real => "real",
@@ -135,7 +190,7 @@ pub(crate) fn validate(lab: &Path, module: &Path, envoy: &Path) -> Result<()> {
     let kube_token = Some("none");
     let place =
         envoy::Place { lab, module, pki: &pki, kube_port: 6443, coder_url, coder_token: "none", kube_token };
-    envoy::SHIPPED.into_iter().try_for_each(|watch| envoy::validate(envoy, watch, &place))
+    Shipped::ALL.into_iter().try_for_each(|shipped| envoy::validate(envoy, shipped, &place))
 }
 
 /// What both kinds of backend come to.
@@ -149,16 +204,7 @@ struct Backing {
 fn start(lab: &Path, options: Options, programs: &Programs) -> Result<Environment> {
     let pki = Pki::create(&lab.join("pki"))?;
     let tokens = Tokens::generate()?;
-    let backing = match &programs.backend {
-        Backend::Real { kube, coder } => {
-            start_real(lab, (kube, coder), &programs.kubectl, &pki, &tokens, options.watch)?
-        }
-        Backend::Standin(program) => {
-            let (kube_port, coder_url) = standin::start(lab, program, &pki, &tokens)?;
-            let kube_token = Some(tokens.filter.clone());
-            Backing { kube_port, coder_token: seed::seed(&coder_url)?, coder_url, kube_token }
-        }
-    };
+    let backing = start_backing(lab, options, programs, &pki, &tokens)?;
     let place = envoy::Place {
         lab,
         module: &programs.module,
@@ -168,75 +214,61 @@ fn start(lab: &Path, options: Options, programs: &Programs) -> Result<Environmen
         coder_token: &backing.coder_token,
         kube_token: backing.kube_token.as_deref(),
     };
-    let running = envoy::start(&programs.envoy, options.watch, &place)?;
+    let running = envoy::start(&programs.envoy, options.shipped(), &place)?;
+    if options.mode == Mode::Aggregated {
+        aggregation::register(lab, &programs.kubectl, &pki, running.ports.main)?;
+    }
     if options.workspaces > 0 {
         seed::add_workspaces(&backing.coder_url, &backing.coder_token, options.workspaces)?;
     }
-    let through = Entry::envoy(running.port, &pki).write(lab, "kubeconfig", &tokens)?;
-    let direct = Entry::direct(backing.kube_port, &pki).write(lab, "kubeconfig-direct", &tokens)?;
-    let mut environment = Environment::default();
-    environment.set("LAB_PARTS", options.parts.name());
-    environment.set("LAB_CHAOS", if options.chaos { "1" } else { "" });
-    environment.path("KUBECONFIG", &through);
-    environment.path("KUBECONFIG_DIRECT", &direct);
-    environment.path("KUBECACHEDIR", &lab.join("kubectl-cache"));
-    environment.set("NS", NAMESPACE);
-    environment.set("ADMIN_TOKEN", tokens.admin);
-    environment.set("USER_TOKEN", tokens.alice);
-    environment.set("CODER_URL", &backing.coder_url);
-    environment.set("CODER_TOKEN", &backing.coder_token);
-    environment.path("CODER_TOKEN_FILE", &running.coder_token);
-    environment.set("WATCH", options.watch.name());
-    if let Some(kube_token) = &running.kube_token {
-        environment.path("KUBE_TOKEN_FILE", kube_token);
-    }
-    environment.set("ENVOY_URL", format!("https://127.0.0.1:{}", running.port));
-    environment.set("ENVOY_ADMIN", format!("http://127.0.0.1:{}", running.admin));
-    environment.set("ENVOY_PROBES", format!("http://127.0.0.1:{}", running.probes));
-    environment.path("ENVOY_CA", &pki.file("envoy-ca.crt"));
-    environment.path("ENVOY_CONFIG", &running.config);
-    environment.path("ENVOY_LOG", &process::log(lab, "envoy"));
-    environment.path("ENVOY_ACCESS_LOG", &running.access_log);
-    environment.set("ENVOY_PID", running.pid.to_string());
-    let pids = process::all(lab).into_iter().map(|(name, record)| format!("{name}:{}", record.pid));
-    environment.set("LAB_PIDS", pids.collect::<Vec<_>>().join(" "));
-    environment.path("ENVOY_BIN", &programs.envoy);
-    environment.path("KUBECTL", &programs.kubectl);
-    if let Some(python) = &programs.python {
-        environment.path("PYTHON_KUBERNETES", python);
-    }
-    if let Some(clients) = &programs.go_clients {
-        environment.path("GO_CLIENTS", clients);
-    }
-    if options.parts == Parts::Standin {
-        environment.set("STANDIN_URL", &backing.coder_url);
-    }
+    let environment = variables::of(lab, options, programs, &pki, &tokens, &backing, &running)?;
     environment.write(lab)?;
     Ok(environment)
 }
 
 /// The cluster and Coder come up side by side.
-fn start_real(
+fn start_backing(
     lab: &Path,
-    (kube, coder): (&kube::Programs, &coder::Programs),
-    kubectl: &Path,
+    options: Options,
+    programs: &Programs,
     pki: &Pki,
     tokens: &Tokens,
-    watch: Watch,
 ) -> Result<Backing> {
+    let servers = &programs.servers;
     std::thread::scope(|scope| {
-        let cluster = scope.spawn(|| kube::start(lab, kube, kubectl, pki, tokens, watch));
-        let seeded = coder::start(lab, coder).and_then(|running| {
-            let token = seed::seed(&running.url)?;
-            coder::deprecate(coder, &running, seed::RETIRED.0, seed::RETIRED.1)?;
-            Ok((running.url, token))
+        let cluster = servers.cluster.as_ref().map(|cluster| {
+            scope.spawn(|| kube::start(lab, cluster, &programs.kubectl, pki, tokens, options.shipped()))
         });
-        let cluster =
-            cluster.join().unwrap_or_else(|_| Err(anyhow::anyhow!("kube-apiserver's start panicked")));
-        let (coder_url, coder_token) = seeded?;
-        let kube::Running { port: kube_port, filter_token: kube_token } = cluster?;
+        let coder = start_coder(lab, servers, pki, tokens);
+        let cluster = cluster.map(|cluster| {
+            cluster.join().unwrap_or_else(|_| Err(anyhow::anyhow!("kube-apiserver's start panicked")))
+        });
+        let (coder_url, coder_token, standin) = coder?;
+        let (kube_port, kube_token) = match cluster {
+            Some(cluster) => cluster.map(|cluster| (cluster.port, cluster.filter_token))?,
+            None => (standin.context("nothing answers as kube-apiserver")?, Some(tokens.filter.clone())),
+        };
         Ok(Backing { kube_port, coder_url, coder_token, kube_token })
     })
+}
+
+/// Coder's URL, a token of its owner's, and where the stand-in would be kube-apiserver, if there is one.
+fn start_coder(
+    lab: &Path,
+    servers: &programs::Servers,
+    pki: &Pki,
+    tokens: &Tokens,
+) -> Result<(String, String, Option<u16>)> {
+    if let Some(program) = &servers.standin {
+        let (kube, url) = standin::start(lab, program, pki, tokens)?;
+        let token = seed::seed(&url)?;
+        return Ok((url, token, Some(kube)));
+    }
+    let programs = servers.coder.as_ref().context("nothing answers as Coder")?;
+    let running = coder::start(lab, programs)?;
+    let token = seed::seed(&running.url)?;
+    coder::deprecate(programs, &running, seed::RETIRED.0, seed::RETIRED.1)?;
+    Ok((running.url, token, None))
 }
 
 /// 128 random bits as 32 hexadecimal digits.

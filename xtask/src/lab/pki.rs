@@ -33,14 +33,20 @@ impl Pki {
         names.extend(["localhost".to_owned(), "127.0.0.1".to_owned(), "10.0.0.1".to_owned()]);
         pki.leaf("kube-apiserver", &[], names, &server, &authority)?;
 
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        pki.leaf("kube-controller-manager", &[], names.clone(), &server, &authority)?;
+
         let authority = pki.authority("client-ca")?;
         pki.leaf("admin", &["system:masters"], Vec::new(), &client, &authority)?;
+        pki.leaf("system:kube-controller-manager", &[], Vec::new(), &client, &authority)?;
 
         let authority = pki.authority("front-proxy-ca")?;
         pki.leaf("front-proxy", &[], Vec::new(), &client, &authority)?;
 
         let authority = pki.authority("envoy-ca")?;
-        pki.leaf("envoy", &[], vec!["localhost".to_owned(), "127.0.0.1".to_owned()], &server, &authority)?;
+        // The second is what kube-apiserver calls the Service that an APIService names.
+        let service = format!("{0}.{0}.svc", super::FILTER);
+        pki.leaf("envoy", &[], [names, vec![service]].concat(), &server, &authority)?;
 
         let service_accounts = KeyPair::generate()?;
         pki.write("service-accounts.key", &service_accounts.serialize_pem())?;

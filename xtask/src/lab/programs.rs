@@ -17,12 +17,15 @@ pub(crate) struct Programs {
     pub(crate) python: Option<PathBuf>,
     /// The clients in Go, where clients are wanted.
     pub(crate) go_clients: Option<PathBuf>,
-    pub(super) backend: Backend,
+    pub(super) servers: Servers,
 }
 
-pub(super) enum Backend {
-    Real { kube: kube::Programs, coder: coder::Programs },
-    Standin(PathBuf),
+/// What is behind Envoy. Of a cluster and of Coder, what is not there is the stand-in's.
+#[derive(Default)]
+pub(super) struct Servers {
+    pub(super) cluster: Option<kube::Programs>,
+    pub(super) coder: Option<coder::Programs>,
+    pub(super) standin: Option<PathBuf>,
 }
 
 impl Programs {
@@ -34,37 +37,40 @@ impl Programs {
                 let go_clients = options.clients.then(tools::go::clients).transpose()?;
                 Ok((tools::envoy()?, tools::kubectl()?, python, go_clients))
             });
-            let backend = scope.spawn(move || match options.parts {
-                Parts::Real => servers(),
-                Parts::Standin => standin(),
-            });
+            let servers = scope.spawn(move || servers(options));
             let module = module::build(options.chaos);
             let tools = tools.join().unwrap_or_else(|_| Err(anyhow!("fetching Envoy and kubectl panicked")));
-            let backend = backend.join().unwrap_or_else(|_| Err(anyhow!("a server's build panicked")));
+            let servers = servers.join().unwrap_or_else(|_| Err(anyhow!("a server's build panicked")));
             let (envoy, kubectl, python, go_clients) = tools?;
-            Ok(Self { module: module?, envoy, kubectl, python, go_clients, backend: backend? })
+            Ok(Self { module: module?, envoy, kubectl, python, go_clients, servers: servers? })
         })
     }
 }
 
-/// The real servers. One after the other: each build keeps every core busy.
-fn servers() -> Result<Backend> {
-    let postgres = tools::postgres::programs()?;
-    let etcd = tools::go::ETCD.program()?;
-    let kube_apiserver = tools::go::KUBE_APISERVER.program()?;
-    let coderd = tools::go::CODERD.program()?;
-    let (kube, coder) = (kube::Programs { etcd, kube_apiserver }, coder::Programs { postgres, coderd });
-    Ok(Backend::Real { kube, coder })
+/// The servers that are wanted. One after the other: each build keeps every core busy.
+fn servers(options: Options) -> Result<Servers> {
+    let mut servers = Servers::default();
+    if options.coder == Parts::Standin {
+        servers.standin = Some(standin()?);
+    } else {
+        let postgres = tools::postgres::programs()?;
+        servers.coder = Some(coder::Programs { postgres, coderd: tools::go::CODERD.program()? });
+    }
+    if options.cluster() == Parts::Real {
+        let etcd = tools::go::ETCD.program()?;
+        let kube_apiserver = tools::go::KUBE_APISERVER.program()?;
+        let controllers = options.controllers.then(|| tools::go::KUBE_CONTROLLER_MANAGER.program());
+        servers.cluster =
+            Some(kube::Programs { etcd, kube_apiserver, controllers: controllers.transpose()? });
+    }
+    Ok(servers)
 }
 
-fn standin() -> Result<Backend> {
+fn standin() -> Result<PathBuf> {
     step("stand-in", |step| {
         let mut cargo = tools::cargo::cargo();
         cargo.args(["build", "--package", "standin", "--bin", "standin"]);
         command::cargo(&mut cargo, tools::cargo::crates("standin"), step)?;
-        Ok((
-            Backend::Standin(paths::target().join("debug/standin")),
-            "one process for Coder and kube-apiserver".to_owned(),
-        ))
+        Ok((paths::target().join("debug/standin"), "one process for Coder and kube-apiserver".to_owned()))
     })
 }

@@ -5,7 +5,7 @@ use anyhow::Result;
 
 use super::lints::passed;
 use super::{Outcome, Report, in_ci};
-use crate::lab::{self, Options, Parts, Programs, Watch};
+use crate::lab::{self, Options, Parts, Programs};
 use crate::progress::say;
 use crate::{paths, tools};
 
@@ -37,7 +37,7 @@ pub(super) fn chaos(report: &mut Report) {
 }
 
 const fn options(parts: Parts, chaos: bool) -> Options {
-    Options { parts, chaos, watch: Watch::Bell, clients: true, workspaces: 0 }
+    Options { chaos, clients: true, ..Options::front(parts) }
 }
 
 fn suite(name: &str, only: &[&str], options: Options, programs: &Programs) -> Result<Outcome> {
@@ -54,7 +54,7 @@ fn suite(name: &str, only: &[&str], options: Options, programs: &Programs) -> Re
         passed(&mut cargo)
     };
     let mut outcome = test(&[&["--package", "e2e"], only].concat());
-    if matches!(options.parts, Parts::Real) {
+    if matches!(options.coder, Parts::Real) {
         // Afterwards, because it leaves templates and jobs behind.
         outcome = outcome.and(test(&["--package", "standin", "--test", "replay"]));
     }

@@ -21,23 +21,47 @@ const OLDEST: (u32, u32) = (1, 26);
 
 /// One server and how it is built.
 pub(crate) struct Server {
-    /// Its folder below `xtask/real`, and its program's name.
+    /// Its program's name.
     name: &'static str,
+    /// The folder below `xtask/real` that holds its module files.
+    module: &'static str,
     version: &'static str,
     package: &'static str,
     stamp: &'static str,
 }
 
-pub(crate) const ETCD: Server =
-    Server { name: "etcd", version: "3.6.8", package: "go.etcd.io/etcd/server/v3", stamp: "" };
+/// Both programs of the control plane come from one module.
+const KUBERNETES: &str = "1.36.3";
+const KUBERNETES_STAMP: &str = " -X k8s.io/component-base/version.gitVersion=v1.36.3 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36";
+
+pub(crate) const ETCD: Server = Server {
+    name: "etcd",
+    module: "etcd",
+    version: "3.6.8",
+    package: "go.etcd.io/etcd/server/v3",
+    stamp: "",
+};
 pub(crate) const KUBE_APISERVER: Server = Server {
     name: "kube-apiserver",
-    version: "1.36.3",
+    module: "kubernetes",
+    version: KUBERNETES,
     package: "k8s.io/kubernetes/cmd/kube-apiserver",
-    stamp: " -X k8s.io/component-base/version.gitVersion=v1.36.3 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36",
+    stamp: KUBERNETES_STAMP,
 };
-pub(crate) const CODERD: Server =
-    Server { name: "coderd", version: "2.30.0", package: "github.com/coder/coder/v2/cmd/coder", stamp: "" };
+pub(crate) const KUBE_CONTROLLER_MANAGER: Server = Server {
+    name: "kube-controller-manager",
+    module: "kubernetes",
+    version: KUBERNETES,
+    package: "k8s.io/kubernetes/cmd/kube-controller-manager",
+    stamp: KUBERNETES_STAMP,
+};
+pub(crate) const CODERD: Server = Server {
+    name: "coderd",
+    module: "coderd",
+    version: "2.30.0",
+    package: "github.com/coder/coder/v2/cmd/coder",
+    stamp: "",
+};
 
 impl Server {
     /// The server's program, built on first use.
@@ -55,7 +79,7 @@ impl Server {
         let folder = paths::cache().join("build").join(self.name);
         std::fs::create_dir_all(&folder)?;
         for file in ["go.mod", "go.sum"] {
-            let from = paths::root().join("xtask/real").join(self.name).join(file);
+            let from = paths::root().join("xtask/real").join(self.module).join(file);
             std::fs::copy(&from, folder.join(file))
                 .with_context(|| format!("cannot copy {}", from.display()))?;
         }
