@@ -33,6 +33,8 @@ pub enum Mode {
     /// Envoy stands in front of kube-apiserver; callers bring their own credentials.
     #[default]
     Front,
+    /// kube-apiserver calls Envoy, because an APIService says so; it tells over mutual TLS who its caller is.
+    Aggregated,
 }
 
 impl Read<'_> for Mode {
@@ -42,8 +44,11 @@ impl Read<'_> for Mode {
     fn scalar(&mut self, scalar: Scalar<'_>) -> Result<(), Unfit> {
         *self = match scalar {
             Scalar::Text(mode) if mode == "front" => Self::Front,
+            Scalar::Text(mode) if mode == "aggregated" => Self::Aggregated,
             Scalar::Text(mode) => {
-                return Err(Unfit::Value(format!("unknown variant `{mode}`, expected `front`")));
+                return Err(Unfit::Value(format!(
+                    "unknown variant `{mode}`, expected `front` or `aggregated`"
+                )));
             }
             _ => return Err(Unfit::Kind),
         };
@@ -54,10 +59,11 @@ impl Read<'_> for Mode {
 /// How kube-apiserver is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kubernetes {
-    /// Envoy cluster without a client certificate: for what carries its own bearer token.
+    /// Envoy cluster without a client certificate. In front of kube-apiserver for what carries its own bearer token; in aggregated mode it adds the
+    /// filter's own token, and all questions go there.
     pub cluster: String,
     /// Envoy cluster with the front-proxy certificate: for callers whose client certificate Envoy has verified.
-    /// Without it such callers are refused.
+    /// Without it such callers are refused. Not in aggregated mode, where nothing is passed on.
     pub front_proxy_cluster: Option<String>,
     /// Host name sent to kube-apiserver.
     pub authority: String,
@@ -220,7 +226,12 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         not_empty("kubernetes.cluster", &self.kubernetes.cluster)?;
         authority("kubernetes.authority", &self.kubernetes.authority)?;
+        let aggregated = self.mode == Mode::Aggregated;
         if let Some(cluster) = &self.kubernetes.front_proxy_cluster {
+            if aggregated {
+                let problem = "is of no use in aggregated mode: nothing is passed on to kube-apiserver";
+                return Err(error("kubernetes.frontProxyCluster", problem));
+            }
             not_empty("kubernetes.frontProxyCluster", cluster)?;
             if *cluster == self.kubernetes.cluster {
                 return Err(error(
@@ -244,6 +255,10 @@ impl Config {
                 return Err(error(&field("namespace"), &format!("{:?} is named twice", plane.namespace)));
             }
             not_empty(&field("cluster"), &plane.cluster)?;
+            if aggregated && plane.cluster == self.kubernetes.cluster {
+                let problem = "must not be kubernetes.cluster, which adds the filter's own token";
+                return Err(error(&field("cluster"), problem));
+            }
             authority(&field("authority"), &plane.authority)?;
             if !is_base_url(&plane.dashboard_url) {
                 return Err(error(
@@ -263,7 +278,9 @@ impl Config {
         range("limits.listPageSize", limits.list_page_size, 1, 5000)?;
         let front_proxy = self.kubernetes.front_proxy_cluster.iter();
         let clusters = self.control_planes.iter().map(|plane| &plane.cluster).chain(front_proxy);
-        self.watch.check(clusters.chain([&self.kubernetes.cluster]).map(String::as_str))
+        // Where callers bring their own credentials, they must be judged by those alone.
+        let judging = (!aggregated).then_some(&self.kubernetes.cluster);
+        self.watch.check(clusters.chain(judging).map(String::as_str))
     }
 }
 
@@ -341,6 +358,16 @@ mod tests {
         check("[]", ".", "invalid type");
         check(r#"{"mode":"front"}"#, ".", "missing field `kubernetes`");
         check(r#"{"mode":"sideways","kubernetes":{"cluster":"k"}}"#, "mode", "unknown variant `sideways`");
+        check(
+            r#"{"mode":"aggregated","kubernetes":{"cluster":"k","frontProxyCluster":"f"}}"#,
+            "kubernetes.frontProxyCluster",
+            "of no use",
+        );
+        check(
+            &with(PLANE, "").replace("front", "aggregated").replace("kube\"}", "coder\"}"),
+            "controlPlanes[0].cluster",
+            "must not be kubernetes.cluster",
+        );
         check(r#"{"mode":"front","kubernetes":{"cluster":"k"}} x"#, ".", "trailing characters");
         check(r#"{"mode":"front","kubernetes":{"cluster":""}}"#, "kubernetes.cluster", "must not be empty");
         check(&with("", r#","limit":{}"#), "limit", "unknown field `limit`");

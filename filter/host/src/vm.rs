@@ -198,7 +198,9 @@ impl Vm {
             refuse();
             return false;
         };
-        let request = Request::new(headers, client_certificate());
+        let route = host::property("xds\0route_name").unwrap_or_default();
+        let request =
+            Request::by_route(headers, &route, || host::property("connection\0subject_peer_certificate"));
         #[cfg(feature = "chaos")]
         chaos(&request);
         let now = host::now();
@@ -430,16 +432,6 @@ fn set_facts(reply: &Reply) {
     for (name, value) in &reply.facts {
         let _ = host::set_property(name, value);
     }
-}
-
-/// The subject of the client's certificate (RFC 2253), where a route that demands a *validated* one was taken. The mere presence of
-/// a certificate proves nothing: a listener may accept those it cannot verify.
-fn client_certificate() -> Option<Vec<u8>> {
-    let route = host::property("xds\0route_name")?;
-    if !route.starts_with(b"client-certificate") {
-        return None;
-    }
-    host::property("connection\0subject_peer_certificate")
 }
 
 #[cfg(feature = "chaos")]

@@ -135,6 +135,18 @@ mod tests {
     }
 
     #[test]
+    fn in_aggregated_mode_one_cluster_is_enough() {
+        let check = |mode: &str, expect: bool| {
+            let json = format!(
+                r#"{{"mode":"{mode}","kubernetes":{{"cluster":"kube-filter"}},"watch":{{"bell":{BELL}}}}}"#
+            );
+            assert_eq!(Config::parse(json.as_bytes()).is_ok(), expect, "{mode}");
+        };
+        check("aggregated", true);
+        check("front", false);
+    }
+
+    #[test]
     fn errors_name_the_field() {
         let check = |watch: &str, field: &str, problem: &str| {
             let e = parse(watch).unwrap_err();

@@ -1,11 +1,14 @@
-//! May this caller do this? The cluster's own RBAC says so, in answer to a review that carries the caller's own credentials.
+//! May this caller do this? The cluster's own RBAC says so, in answer to a review that carries the caller's own credentials, or in aggregated mode
+//! is about him ([`aggregated::judged`]).
 //!
 //! Everything but a readable `allowed: true` is a refusal. Decisions are remembered for a few seconds.
 
+use super::aggregated;
 use super::caller::Caller;
 use super::context::Cx;
 use super::port::{Answer, Call, Outcome, Pending};
 use super::reply::Reply;
+use crate::config::Mode;
 use crate::json::{self, object};
 use crate::kube::authorization::{
     Attributes, Decision, SELF_SUBJECT_ACCESS_REVIEW_PATH, SELF_SUBJECT_REVIEW_PATH, forbidden,
@@ -30,6 +33,22 @@ impl From<Status> for Refusal {
 
 /// Lets an allowed request go on.
 pub(super) async fn authorize(cx: &Cx, caller: &Caller, attributes: Attributes<'_>) -> Result<(), Refusal> {
+    let (user, decision) = match cx.filter.config.mode {
+        Mode::Front => judged_as_itself(cx, caller, attributes).await?,
+        Mode::Aggregated => aggregated::judged(cx, caller, attributes).await?,
+    };
+    cx.user.replace(user.clone());
+    cx.note("kube.user", user.as_str());
+    cx.note("kube.decision", if decision.allowed { "allow" } else { "forbid" });
+    if decision.allowed { Ok(()) } else { Err(forbidden(&user, attributes, &decision.reason).into()) }
+}
+
+/// The caller's name and what he may do, asked with his own credentials.
+async fn judged_as_itself(
+    cx: &Cx,
+    caller: &Caller,
+    attributes: Attributes<'_>,
+) -> Result<(String, Decision), Refusal> {
     let review = self_subject_access_review(attributes);
     let who = caller.key();
     let what = [who.as_slice(), &review].concat();
@@ -57,10 +76,7 @@ pub(super) async fn authorize(cx: &Cx, caller: &Caller, attributes: Attributes<'
         }
         (None, None) => String::new(),
     };
-    cx.user.replace(user.clone());
-    cx.note("kube.user", user.as_str());
-    cx.note("kube.decision", if decision.allowed { "allow" } else { "forbid" });
-    if decision.allowed { Ok(()) } else { Err(forbidden(&user, attributes, &decision.reason).into()) }
+    Ok((user, decision))
 }
 
 /// Sends a request to kube-apiserver in the caller's name.

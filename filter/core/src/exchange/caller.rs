@@ -2,8 +2,8 @@
 //!
 //! Judges nothing; kube-apiserver does, each time it is shown them. Never printed.
 
-use super::request::Request;
-use crate::config::Config;
+use super::request::{Proof, Request};
+use crate::config::{Config, Mode};
 use crate::kube::headers::{self, AUTHORIZATION};
 use crate::kube::status::Status;
 use crate::kube::{subject, user::UserInfo};
@@ -20,6 +20,48 @@ pub(super) struct Caller {
     pub(super) headers: Vec<(String, String)>,
     /// The user that a client certificate names.
     certificate: Option<UserInfo>,
+    /// In aggregated mode, who it is said to be.
+    pub(super) claim: Claim,
+}
+
+/// Who somebody says he is, where it is the filter that has to find out.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// kube-apiserver finds out, from the headers.
+    Headers,
+    /// Whoever has this bearer token.
+    Token(String),
+    /// It is known who.
+    User(UserInfo),
+    /// Whom kube-apiserver names, if the holder of a verified certificate with this common name is kube-apiserver.
+    FrontProxy(String),
+}
+
+/// What a request in aggregated mode shows for itself. A verified client certificate comes before a bearer token, as in kube-apiserver.
+fn claim(request: &Request, identity: &[(&str, &str)]) -> Result<Claim, Status> {
+    // kube-apiserver has dealt with impersonation before it calls; for others it would take rights that nobody here checks.
+    if identity.iter().any(|(name, _)| headers::is_impersonation(name)) {
+        return Err(Status::forbidden_path("impersonation is for kube-apiserver: send the request there"));
+    }
+    match request.proof() {
+        Proof::FrontProxy(subject) => Ok(Claim::FrontProxy(certified(subject)?.name)),
+        Proof::Client(subject) => Ok(Claim::User(certified(subject)?.authenticated())),
+        Proof::None => {
+            let token = identity.iter().find_map(|(_, value)| headers::bearer_token(value));
+            token.map(|token| Claim::Token(token.to_owned())).ok_or_else(unauthorized)
+        }
+        Proof::Envoy(_) => Err(unauthorized()),
+    }
+}
+
+/// The user in the subject of a verified certificate.
+fn certified(subject: &[u8]) -> Result<UserInfo, Status> {
+    let user = std::str::from_utf8(subject).ok().and_then(|subject| subject::parse(subject).ok());
+    user.ok_or_else(unauthorized)
+}
+
+pub(super) fn unauthorized() -> Status {
+    Status::unauthorized("Unauthorized")
 }
 
 /// How the headers of a request change when it goes on to kube-apiserver.
@@ -38,24 +80,35 @@ impl Caller {
         for (name, value) in request.headers() {
             if name.eq_ignore_ascii_case(AUTHORIZATION) || headers::is_impersonation(name) {
                 // A value that is not text cannot be copied faithfully, so nothing is asked in its name.
-                let value = std::str::from_utf8(value).map_err(|_| Status::unauthorized("Unauthorized"))?;
+                let value = std::str::from_utf8(value).map_err(|_| unauthorized())?;
                 text.push((name.as_str(), value));
             }
         }
         let identity = headers::identity(text)?;
+        if config.mode == Mode::Aggregated {
+            let claim = claim(request, &identity)?;
+            // Questions about the caller are asked with the filter's own token, which Envoy adds.
+            return Ok(Self { claim, ..Self::own(config) });
+        }
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        let Some(subject) = request.client_certificate() else {
-            let headers = identity.into_iter().map(owned).collect();
-            return Ok(Self { cluster: config.kubernetes.cluster.clone(), headers, certificate: None });
-        };
-        let user = std::str::from_utf8(subject).ok().and_then(|subject| subject::parse(subject).ok());
-        let (Some(user), Some(cluster)) = (user, &config.kubernetes.front_proxy_cluster) else {
-            return Err(Status::unauthorized("Unauthorized"));
+        let (user, cluster) = match (request.proof(), &config.kubernetes.front_proxy_cluster) {
+            (Proof::None, _) => {
+                let headers = identity.into_iter().map(owned).collect();
+                return Ok(Self { headers, ..Self::own(config) });
+            }
+            (Proof::Client(subject), Some(cluster)) => (certified(subject)?, cluster),
+            _ => return Err(unauthorized()),
         };
         let mut headers = user.front_proxy_headers();
         // The bearer token stays behind: beside the front-proxy certificate it could speak for the front proxy.
         headers.extend(identity.into_iter().filter(|(name, _)| headers::is_impersonation(name)).map(owned));
-        Ok(Self { cluster: cluster.clone(), headers, certificate: Some(user) })
+        Ok(Self { cluster: cluster.clone(), headers, certificate: Some(user), claim: Claim::Headers })
+    }
+
+    /// Who has shown nothing; where Envoy adds the filter's own token, the filter.
+    pub(super) fn own(config: &Config) -> Self {
+        let cluster = config.kubernetes.cluster.clone();
+        Self { cluster, headers: Vec::new(), certificate: None, claim: Claim::Headers }
     }
 
     /// Whether there are no credentials at all.

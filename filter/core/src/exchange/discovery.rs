@@ -98,6 +98,12 @@ pub(super) async fn groups(cx: &Cx, caller: &Caller, request: &Request) -> Resul
     .await
 }
 
+/// The same of a server that has only this group.
+pub(super) fn standalone(request: &Request) -> Result<Reply, Status> {
+    let form = negotiate_discovery(request.header("accept").as_deref())?;
+    Ok(tagged(request, DESCRIPTION.standalone(form)?, form.content_type()))
+}
+
 /// Asks kube-apiserver for a document and merges ours into it. The tag that is given out changes with either side.
 pub(super) async fn merged(
     cx: &Cx,

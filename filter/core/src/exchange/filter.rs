@@ -7,13 +7,15 @@ use super::namespace::Phase;
 use super::port::Port;
 use super::random::Random;
 use super::reply::Reply;
-use super::request::Request;
+use super::request::{Place, Request};
 use super::request_body::{BodyBudget, RequestBody};
 use super::watch::{self, Watching};
-use super::{Exchange, credentials, serve, templates};
-use crate::config::{Config, Limits};
+use super::{Exchange, aggregated, credentials, serve, templates};
+use crate::config::{Config, Limits, Mode};
 use crate::kube::authorization::Decision;
+use crate::kube::request_header::Authentication;
 use crate::kube::status::Status;
+use crate::kube::user::UserInfo;
 use crate::planes::Planes;
 use crate::time::Millis;
 use crate::watch::{Alone, Hub, SharedData};
@@ -44,6 +46,10 @@ pub struct Filter {
     pub(super) namespaces: Cache<Phase>,
     /// Names of callers, by credentials.
     pub(super) users: Cache<String>,
+    /// Who has which bearer token, in aggregated mode.
+    pub(super) tokens: Cache<Rc<UserInfo>>,
+    /// How kube-apiserver proves itself, in aggregated mode; its key is empty.
+    pub(super) authentication: Cache<Rc<Authentication>>,
     /// Parameters of builds as Coder's JSON, by namespace and build.
     pub(super) parameters: Cache<Rc<[u8]>>,
     /// Versions that this worker has just gone to promote, by namespace and version.
@@ -87,6 +93,8 @@ impl Filter {
             decisions: Cache::new(lifetime, REMEMBERED_DECISIONS),
             namespaces: Cache::new(lifetime, REMEMBERED_DECISIONS),
             users: Cache::new(lifetime, REMEMBERED_DECISIONS),
+            tokens: Cache::new(lifetime, REMEMBERED_DECISIONS),
+            authentication: Cache::new(lifetime, 1),
             parameters: Cache::new(BUILDS_LIFETIME, REMEMBERED_BUILDS),
             promotions: Cache::new(PROMOTIONS_LIFETIME, REMEMBERED_BUILDS),
             wishes: Cache::new(WISHES_LIFETIME, REMEMBERED_DECISIONS),
@@ -139,11 +147,16 @@ impl Filter {
 
     /// Takes a request in. `in_work` is how many exchanges this worker has under way.
     pub fn receive(self: &Rc<Self>, request: Request, now: Millis, in_work: usize) -> Verdict {
-        let caller = Caller::of(&request, &self.config);
+        let is_aggregated = self.config.mode == Mode::Aggregated;
         let limits = &self.config.limits;
         let body = RequestBody::new(body_limit(&request, limits), self.bodies.clone(), limits.bodies());
         let port = Rc::new(Port::new(now, now.saturating_add(limits.request_timeout()), body));
-        let place = match (request.place(), &caller) {
+        // Never refused for want of room: who finds no discovery believes that there is no such API.
+        if is_aggregated && let Some(exchange) = aggregated::open(self, &port, &request) {
+            return Verdict::Serve(exchange);
+        }
+        let caller = Caller::of(&request, &self.config);
+        let place = match (request.place().or(is_aggregated.then_some(Place::Nowhere)), &caller) {
             (None, Ok(caller)) => return Verdict::Forward(caller.forwarded(&request)),
             (None, Err(status)) => {
                 let reply = Reply::from(status);

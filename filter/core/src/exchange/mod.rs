@@ -4,6 +4,7 @@
 //! reads from top to bottom as an `async fn`; the compiler makes the state machine, and [`Exchange`] drives it without any
 //! runtime. Refuses to touch the host, a clock or a socket: everything comes in as a parameter.
 
+mod aggregated;
 mod authorize;
 mod cache;
 mod caller;

@@ -20,6 +20,12 @@ pub(super) async fn index(cx: &Cx, caller: &Caller, request: &Request) -> Result
     .await
 }
 
+/// The same of a server that has only this group version.
+pub(super) fn standalone_index(request: &Request) -> Result<Reply, Status> {
+    let index = merge_index(br#"{"paths":{}}"#, GROUP, VERSION, &etag(&[&openapi()?]))?;
+    Ok(tagged(request, index, "application/json"))
+}
+
 /// `GET /openapi/v3/apis/aggregation.coder.com/v1alpha1`, JSON only. An old `?hash=` gets the present document.
 pub(super) fn document(request: &Request) -> Result<Reply, Status> {
     negotiate(request.header("accept").as_deref(), None, &request.query()?)?;

@@ -10,7 +10,30 @@ pub struct Request {
     method: String,
     target: String,
     headers: Vec<(String, Vec<u8>)>,
-    client_certificate: Option<Vec<u8>>,
+    proof: Proof,
+}
+
+/// What Envoy vouches for, by the route that was taken: the mere presence of a certificate proves nothing, for a listener may accept those it cannot
+/// verify. Subjects are RFC 2253.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Nothing.
+    None,
+    /// The subject of a verified certificate of the cluster's clients.
+    Client(Vec<u8>),
+    /// The subject of a certificate that the request-header authority has signed: kube-apiserver's, if its name is allowed.
+    FrontProxy(Vec<u8>),
+    /// Envoy itself asks, for an authority's certificates.
+    Envoy(Authority),
+}
+
+/// Who signs certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Authority {
+    /// Of the cluster's clients.
+    Client,
+    /// Of kube-apiserver when it calls.
+    RequestHeader,
 }
 
 /// Headers carry credentials and stay out of what is printed.
@@ -28,7 +51,26 @@ impl Request {
             let value = headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.clone());
             String::from_utf8(value.unwrap_or_default()).unwrap_or_default()
         };
-        Self { method: text(":method"), target: text(":path"), headers, client_certificate }
+        let proof = client_certificate.map_or(Proof::None, Proof::Client);
+        Self { method: text(":method"), target: text(":path"), headers, proof }
+    }
+
+    /// A request that came by this route; `subject` is that of the connection's certificate, whether or not it was verified. Routes that match only
+    /// verified certificates have names that begin `client-certificate` or `front-proxy`.
+    pub fn by_route(
+        headers: Vec<(String, Vec<u8>)>,
+        route: &[u8],
+        subject: impl FnOnce() -> Option<Vec<u8>>,
+    ) -> Self {
+        let subject = || subject().unwrap_or_default();
+        let proof = match route {
+            b"authority-client" => Proof::Envoy(Authority::Client),
+            b"authority-request-header" => Proof::Envoy(Authority::RequestHeader),
+            route if route.starts_with(b"client-certificate") => Proof::Client(subject()),
+            route if route.starts_with(b"front-proxy") => Proof::FrontProxy(subject()),
+            _ => Proof::None,
+        };
+        Self { proof, ..Self::new(headers, None) }
     }
 
     /// HTTP method; empty when it was not text.
@@ -66,9 +108,9 @@ impl Request {
         Some(joined)
     }
 
-    /// The subject of the verified client certificate.
-    pub fn client_certificate(&self) -> Option<&[u8]> {
-        self.client_certificate.as_deref()
+    /// What Envoy vouches for.
+    pub(super) fn proof(&self) -> &Proof {
+        &self.proof
     }
 
     /// Which of our places is asked for; `None` is kube-apiserver's.
@@ -96,6 +138,8 @@ pub enum Place {
     OpenApiIndex,
     /// `/openapi/v3/apis/aggregation.coder.com/v1alpha1`.
     OpenApiDocument,
+    /// Anything else, where there is no kube-apiserver behind us.
+    Nowhere,
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::namespace::{self, Phase};
 use super::reply::{Labels, Reply};
 use super::request::{Place, Request};
 use super::write::Write;
-use super::{discovery, openapi, templates, watch, workspaces};
+use super::{aggregated, discovery, openapi, templates, watch, workspaces};
 use crate::api::v1alpha1::{GROUP, TEMPLATES, VERSION, WORKSPACES};
 use crate::config::ControlPlane;
 use crate::kube::authorization::Attributes;
@@ -44,14 +44,14 @@ async fn answer(
     request: &Request,
     caller: Result<Caller, Status>,
 ) -> Result<Reply, Refusal> {
-    let caller = caller?;
+    let caller = aggregated::identified(cx, caller?, request).await?;
     let document = |resource| {
         cx.labels.set(Labels { verb: if request.method() == "GET" { "get" } else { "other" }, resource })
     };
     match place {
         Place::Groups => document("discovery"),
         Place::OpenApiIndex | Place::OpenApiDocument => document("openapi"),
-        Place::Group => {}
+        Place::Group | Place::Nowhere => {}
     }
     match place {
         Place::Groups => discovery::groups(cx, &caller, request).await,
@@ -59,6 +59,11 @@ async fn answer(
         Place::OpenApiDocument => {
             authorize_path(cx, &caller, request).await?;
             Ok(openapi::document(request)?)
+        }
+        Place::Nowhere => {
+            let verb = request.method().to_ascii_lowercase();
+            authorize(cx, &caller, Attributes::NonResource { path: request.path(), verb: &verb }).await?;
+            Err(Status::unknown_path().into())
         }
         Place::Group => {
             let query = request.query()?;

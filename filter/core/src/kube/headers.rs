@@ -69,7 +69,15 @@ pub(super) fn escape_extra_key(key: &str) -> String {
     out
 }
 
-fn has_prefix(name: &str, prefix: &str) -> bool {
+/// The token of an `Authorization` header, as k8s.io/apiserver's bearertoken.go reads it; none where it is of another kind.
+#[must_use]
+pub fn bearer_token(authorization: &str) -> Option<&str> {
+    let mut parts = authorization.trim().splitn(3, ' ');
+    let scheme = parts.next()?;
+    parts.next().filter(|token| scheme.eq_ignore_ascii_case("bearer") && !token.is_empty())
+}
+
+pub(super) fn has_prefix(name: &str, prefix: &str) -> bool {
     name.as_bytes().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
 }
 
@@ -114,6 +122,24 @@ mod tests {
             assert_eq!(is_reserved(name), expect, "{name}");
         }
         assert!(is_impersonation("Impersonate-User") && !is_impersonation("impersonate"));
+    }
+
+    #[test]
+    fn bearer_tokens() {
+        for (header, expect) in [
+            ("Bearer t", Some("t")),
+            ("bEARER t", Some("t")),
+            (" Bearer t ", Some("t")),
+            ("Bearer t u", Some("t")),
+            ("Bearer  t", None),
+            ("Bearer", None),
+            ("Bearer ", None),
+            ("Basic t", None),
+            ("t", None),
+            ("", None),
+        ] {
+            assert_eq!(bearer_token(header), expect, "{header}");
+        }
     }
 
     #[test]

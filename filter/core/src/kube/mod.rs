@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows Coder, a clock or a socket, and nothing here decides who may do what.
 
+pub mod authentication;
 pub mod authorization;
 pub mod continue_token;
 pub mod delete_options;
@@ -23,6 +24,7 @@ pub mod patch;
 pub mod percent;
 pub mod query;
 pub mod quote;
+pub mod request_header;
 pub mod request_info;
 pub mod scale;
 pub mod selectors;

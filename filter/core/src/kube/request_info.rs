@@ -57,6 +57,10 @@ pub struct ResourceRequest {
     pub name: Option<String>,
     /// Subresource, such as `log`.
     pub subresource: Option<String>,
+    /// `fieldSelector` of what is about a collection, as sent.
+    pub field_selector: Option<String>,
+    /// `labelSelector` of the same.
+    pub label_selector: Option<String>,
 }
 
 impl ResourceRequest {
@@ -126,11 +130,25 @@ pub fn parse(method: &str, path: &str, query: &Query) -> Result<RequestInfo, Sta
     if next()?.is_some() {
         return Err(Status::unknown_path());
     }
-    let mut request =
-        ResourceRequest { verb: Verb::Get, group, version, resource, namespace, name, subresource };
+    let mut request = ResourceRequest {
+        verb: Verb::Get,
+        group,
+        version,
+        resource,
+        namespace,
+        name,
+        subresource,
+        field_selector: None,
+        label_selector: None,
+    };
     request.verb = verb(method, &request, query)?;
     if matches!(request.verb, Verb::List | Verb::Watch) {
         request.name = selected_name(query);
+    }
+    if matches!(request.verb, Verb::List | Verb::Watch | Verb::DeleteCollection) {
+        let sent = |name| query.get(name).filter(|selector| !selector.is_empty()).map(str::to_owned);
+        request.field_selector = sent("fieldSelector");
+        request.label_selector = sent("labelSelector");
     }
     Ok(RequestInfo::Resource(request))
 }

@@ -18,7 +18,23 @@ pub struct UserInfo {
 
 object!(UserInfo {} { name as "username", uid, groups, extra });
 
+/// Group of all whose name is known.
+const AUTHENTICATED: &str = "system:authenticated";
+/// Group of those whose name is not, and the name they are given.
+const UNAUTHENTICATED: &str = "system:unauthenticated";
+const ANONYMOUS: &str = "system:anonymous";
+
 impl UserInfo {
+    /// The same as one of those whose name is known, unless it says itself that it is not (apiserver's `AuthenticatedGroupAdder`).
+    #[must_use]
+    pub fn authenticated(mut self) -> Self {
+        let known = self.groups.iter().any(|group| group == AUTHENTICATED || group == UNAUTHENTICATED);
+        if !known && self.name != ANONYMOUS {
+            self.groups.push(AUTHENTICATED.to_owned());
+        }
+        self
+    }
+
     /// The headers that tell kube-apiserver who this is, to be sent with the front-proxy certificate only.
     #[must_use]
     pub fn front_proxy_headers(&self) -> Vec<(String, String)> {
@@ -38,6 +54,19 @@ impl UserInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_known_is_authenticated() {
+        let check = |name: &str, groups: &[&str], expect: &[&str]| {
+            let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+            let user = UserInfo { name: name.into(), groups, ..UserInfo::default() };
+            assert_eq!(user.authenticated().groups, expect, "{name}");
+        };
+        check("alice", &["dev"], &["dev", "system:authenticated"]);
+        check("alice", &["system:authenticated", "dev"], &["system:authenticated", "dev"]);
+        check("system:anonymous", &["system:unauthenticated"], &["system:unauthenticated"]);
+        check("system:anonymous", &[], &[]);
+    }
 
     #[test]
     fn front_proxy_headers() {

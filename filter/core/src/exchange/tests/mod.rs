@@ -1,6 +1,7 @@
 //! Exchanges against a scripted world: what is asked of Coder and kube-apiserver, and what the client is told.
 
 mod access;
+mod aggregated;
 mod bodies;
 mod coder;
 mod documents;

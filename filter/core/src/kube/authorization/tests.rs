@@ -42,6 +42,43 @@ fn questions() {
 }
 
 #[test]
+fn questions_about_somebody() {
+    let (path, query) =
+        Query::split("/apis/g/v1/namespaces/n/things?fieldSelector=metadata.name%3Dx&labelSelector=a%3Db")
+            .unwrap();
+    let list = match request_info::parse("GET", path, &query).unwrap() {
+        RequestInfo::Resource(request) => request,
+        other => panic!("{other:?}"),
+    };
+    let mut user = UserInfo { name: "alice".into(), ..UserInfo::default() };
+    let path = Attributes::NonResource { path: "/x", verb: "post" };
+    assert_eq!(
+        body(&subject_access_review(&user, path)),
+        json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "spec": {"user": "alice", "nonResourceAttributes": {"path": "/x", "verb": "post"}}})
+    );
+    user.uid = "u".into();
+    user.groups = vec!["a".into(), "b".into()];
+    user.extra.0 = vec![("k".into(), vec!["v".into(), "w".into()]), ("l".into(), vec![])];
+    assert_eq!(
+        body(&subject_access_review(&user, Attributes::Resource(&list)))["spec"],
+        json!({"user": "alice", "uid": "u", "groups": ["a", "b"], "extra": {"k": ["v", "w"], "l": []},
+            "resourceAttributes": {"namespace": "n", "verb": "list", "group": "g", "version": "v1", "resource": "things",
+                "name": "x", "fieldSelector": {"rawSelector": "metadata.name=x"}, "labelSelector": {"rawSelector": "a=b"}}})
+    );
+}
+
+#[test]
+fn an_answer_about_somebody_is_not_one_about_us() {
+    let answer = |kind: &str| format!(r#"{{"kind":"{kind}","status":{{"allowed":true}}}}"#);
+    let (about, own) = (answer("SubjectAccessReview"), answer("SelfSubjectAccessReview"));
+    assert!(parse_decision_about(about.as_bytes()).unwrap().allowed);
+    assert!(parse_decision(own.as_bytes()).unwrap().allowed);
+    assert_eq!(parse_decision_about(own.as_bytes()).unwrap_err().code, 503);
+    assert_eq!(parse_decision(about.as_bytes()).unwrap_err().code, 503);
+}
+
+#[test]
 fn decisions() {
     let answer = |status: &str| {
         let body = format!(
