@@ -24,6 +24,14 @@ dist:
 lab *args:
     cargo xtask lab {{ args }}
 
+# The demo in a kind cluster: Docker, kind and kubectl are needed
+kind-up:
+    kind-cluster/demo.sh up
+
+# The demo's cluster and all that is in it
+kind-down:
+    kind-cluster/demo.sh down
+
 # Format the sources
 fmt:
     cargo fmt --all

@@ -1,0 +1,48 @@
+#!/bin/sh
+# A CA and a serving certificate for aggregated mode, beside deploy/kustomize/components/certificate-files/kustomization.yaml, where the overlays take
+# them from. Run it again and apply again to renew: Envoy reads a new certificate without a restart. The CA's key is thrown away, so a renewal is a new
+# CA, which the APIService learns by the same apply. Whoever has cert-manager takes the overlay cert-manager instead.
+#
+#   deploy/certificate.sh [folder] [days]
+set -eu
+folder=${1:-$(dirname "$0")/kustomize/components/certificate-files}
+days=${2:-365}
+name=coder-kube-filter.coder-kube-filter.svc
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+umask 077
+cat >"$work/openssl.cnf" <<END
+[req]
+distinguished_name = name
+prompt = no
+[name]
+CN = $name
+[ca]
+basicConstraints = critical, CA:TRUE, pathlen:0
+keyUsage = critical, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+[serving]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth
+subjectAltName = DNS:$name, DNS:$name.cluster.local
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+END
+for key in ca tls; do
+    openssl ecparam -name prime256v1 -genkey -noout -out "$work/$key.key"
+done
+openssl req -x509 -new -config "$work/openssl.cnf" -extensions ca -subj /CN=coder-kube-filter-ca -days "$days" \
+    -key "$work/ca.key" -out "$work/ca.crt"
+openssl req -new -config "$work/openssl.cnf" -key "$work/tls.key" -out "$work/tls.csr"
+openssl x509 -req -in "$work/tls.csr" -CA "$work/ca.crt" -CAkey "$work/ca.key" -CAcreateserial -days "$days" \
+    -extfile "$work/openssl.cnf" -extensions serving -out "$work/tls.crt" 2>"$work/said" || {
+    cat "$work/said" >&2
+    exit 1
+}
+mkdir -p "$folder"
+for file in ca.crt tls.crt tls.key; do
+    mv "$work/$file" "$folder/$file"
+done
+echo "$folder: ca.crt, tls.crt and tls.key for $name, valid for $days days"
