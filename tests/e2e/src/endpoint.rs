@@ -103,6 +103,22 @@ impl Endpoint {
         self.with_header("Authorization", &format!("Bearer {token}"))
     }
 
+    /// Sends these as the caller: by impersonation, or as kube-apiserver says it where this speaks as kube-apiserver does.
+    #[must_use]
+    pub fn acting_as(mut self, user: &str, groups: &[&str]) -> Endpoint {
+        let remote = |name: &str| name.starts_with("X-Remote-");
+        let speaks_as_proxy = self.headers.iter().any(|(name, _)| remote(name));
+        self.headers.retain(|(name, _)| !remote(name));
+        let (user_header, group_header) = if speaks_as_proxy {
+            ("X-Remote-User", "X-Remote-Group")
+        } else {
+            ("Impersonate-User", "Impersonate-Group")
+        };
+        groups.iter().fold(self.with_header(user_header, user), |endpoint, group| {
+            endpoint.with_header(group_header, group)
+        })
+    }
+
     /// `host:port`, as in a `Host` header.
     pub fn authority(&self) -> String {
         if self.host.contains(':') {

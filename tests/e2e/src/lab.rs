@@ -11,13 +11,22 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-/// What stands behind Envoy.
+/// What a server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parts {
-    /// kube-apiserver, etcd, PostgreSQL and coderd.
+    /// kube-apiserver with etcd, or coderd with PostgreSQL.
     Real,
-    /// The project's stand-in for Coder and kube-apiserver.
+    /// The project's stand-in.
     Standin,
+}
+
+/// Where Envoy stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Clients of the cluster come through Envoy.
+    Front,
+    /// kube-apiserver sends Envoy what is ours, as an APIService says.
+    Aggregated,
 }
 
 /// One running lab, held by a test for as long as the test runs.
@@ -27,9 +36,15 @@ pub enum Parts {
 /// The lock is a file, so it also holds between test binaries that run at the same time.
 #[derive(Debug)]
 pub struct Lab {
-    /// What stands behind Envoy.
+    /// Where Envoy stands.
+    pub mode: Mode,
+    /// What Coder is.
     pub parts: Parts,
-    /// kubeconfig through Envoy; contexts: the current one (admin, bearer token), `cert` and `alice`.
+    /// What kube-apiserver is.
+    pub kube: Parts,
+    /// Whether kube-controller-manager runs.
+    pub controllers: bool,
+    /// kubeconfig of clients of the cluster (through Envoy, where it stands in front); contexts: the current one (admin, bearer token), `cert` and `alice`.
     pub kubeconfig: PathBuf,
     /// kubeconfig of kube-apiserver itself, as admin.
     pub kubeconfig_direct: PathBuf,
@@ -47,8 +62,16 @@ pub struct Lab {
     pub coder_token_file: PathBuf,
     /// Base URL of Envoy's admin interface.
     pub envoy_admin: String,
-    /// Base URL of Envoy's front listener.
+    /// Where clients of the cluster come in: Envoy, or kube-apiserver when Envoy stands behind it.
+    pub front_url: String,
+    /// PEM file of the CA that signed that server's certificate.
+    front_ca: PathBuf,
+    /// Base URL of Envoy's main listener: for clients, or for kube-apiserver.
     pub envoy_url: String,
+    /// Base URL of Envoy's listener for those who do not come through kube-apiserver, where Envoy stands behind it.
+    pub envoy_direct_url: Option<String>,
+    /// Certificate and key with which kube-apiserver connects to Envoy, where it does.
+    pub front_proxy: Option<(PathBuf, PathBuf)>,
     /// PEM file of the CA that signed Envoy's certificate.
     pub envoy_ca: PathBuf,
     /// Envoy's own log and its access log, where the lab says where they are.
@@ -110,7 +133,7 @@ impl Lab {
         Some(lab)
     }
 
-    /// The stand-in alone, for tests that only it can serve; `None` when the lab is real or absent.
+    /// The lab alone, with the stand-in for Coder, for tests that only it can serve; `None` when Coder is real, or there is no lab.
     ///
     /// # Panics
     /// As [`Lab::shared`].
@@ -123,15 +146,39 @@ impl Lab {
         None
     }
 
-    /// True with real parts; otherwise says what was skipped.
+    /// True with a real kube-apiserver; otherwise says what was skipped.
     pub fn is_real(&self, what: &str) -> bool {
-        if self.parts == Parts::Standin {
+        if self.kube == Parts::Standin {
             skip(&format!("{what}: the stand-in has none"));
         }
-        self.parts == Parts::Real
+        self.kube == Parts::Real
     }
 
-    /// kubectl through Envoy, as the kubeconfig's current user (admin by bearer token).
+    /// True where kube-apiserver is the stand-in, which can be told to misbehave; otherwise says that this was skipped.
+    pub fn kube_misbehaves(&self) -> bool {
+        if self.kube == Parts::Real {
+            skip("a real kube-apiserver cannot be told to misbehave");
+        }
+        self.kube == Parts::Standin
+    }
+
+    /// True where Envoy stands in front of kube-apiserver; otherwise says why this was skipped. For what has no counterpart behind it.
+    pub fn front_only(&self, why: &str) -> bool {
+        if self.mode == Mode::Aggregated {
+            skip(&format!("only in front of kube-apiserver: {why}"));
+        }
+        self.mode == Mode::Front
+    }
+
+    /// True where Envoy stands behind kube-apiserver; otherwise says that this was skipped.
+    pub fn aggregated_only(&self) -> bool {
+        if self.mode == Mode::Front {
+            skip("only behind kube-apiserver");
+        }
+        self.mode == Mode::Aggregated
+    }
+
+    /// kubectl where clients of the cluster come in, as the kubeconfig's current user (admin by bearer token).
     pub fn kubectl(&self) -> Kubectl {
         Kubectl::new(&self.kubectl_path, &self.kubeconfig)
     }
@@ -141,23 +188,23 @@ impl Lab {
         Kubectl::new(&self.kubectl_path, &self.kubeconfig_direct)
     }
 
-    /// Envoy, as the admin by bearer token.
+    /// Where clients of the cluster come in, as the admin by bearer token.
     pub fn front(&self) -> Endpoint {
         self.front_anonymous().with_token(&self.admin_token)
     }
 
-    /// Envoy, as the user who has no rights.
+    /// Where clients of the cluster come in, as the user who has no rights.
     pub fn front_user(&self) -> Endpoint {
         self.front_anonymous().with_token(&self.user_token)
     }
 
-    /// Envoy, without any credentials.
+    /// Where clients of the cluster come in, without any credentials.
     pub fn front_anonymous(&self) -> Endpoint {
-        let ca = std::fs::read(&self.envoy_ca).expect("ENVOY_CA can be read");
-        Endpoint::from_url(&self.envoy_url).with_ca(&ca)
+        let ca = std::fs::read(&self.front_ca).expect("FRONT_CA can be read");
+        Endpoint::from_url(&self.front_url).with_ca(&ca)
     }
 
-    /// Envoy, as the admin by client certificate.
+    /// Where clients of the cluster come in, as the admin by client certificate.
     pub fn front_cert(&self) -> Endpoint {
         self.kubectl().context("cert").endpoint()
     }
@@ -198,14 +245,24 @@ impl Lab {
             skip("no lab in the environment (cargo xtask lab up; set -a; . .lab/env)");
             return None;
         }
-        let parts = match var("LAB_PARTS").as_str() {
+        let parts = |name: &str| match var(name).as_str() {
             "real" => Parts::Real,
             "standin" => Parts::Standin,
-            other => panic!("LAB_PARTS is {other:?}; expected real or standin"),
+            other => panic!("{name} is {other:?}; expected real or standin"),
         };
+        let mode = match var("LAB_MODE").as_str() {
+            "front" => Mode::Front,
+            "aggregated" => Mode::Aggregated,
+            other => panic!("LAB_MODE is {other:?}; expected front or aggregated"),
+        };
+        let coder = parts("LAB_PARTS");
+        let behind = mode == Mode::Aggregated;
         let lock = env::temp_dir().join("coder-kube-e2e.lock");
         Some(Lab {
-            parts,
+            mode,
+            parts: coder,
+            kube: parts("LAB_KUBE"),
+            controllers: env::var("LAB_CONTROLLERS").is_ok_and(|v| v == "1"),
             kubeconfig: var("KUBECONFIG").into(),
             kubeconfig_direct: var("KUBECONFIG_DIRECT").into(),
             admin_token: var("ADMIN_TOKEN"),
@@ -215,7 +272,11 @@ impl Lab {
             coder_token: var("CODER_TOKEN"),
             coder_token_file: var("CODER_TOKEN_FILE").into(),
             envoy_admin: var("ENVOY_ADMIN"),
+            front_url: var("FRONT_URL"),
+            front_ca: var("FRONT_CA").into(),
             envoy_url: var("ENVOY_URL"),
+            envoy_direct_url: behind.then(|| var("ENVOY_DIRECT_URL")),
+            front_proxy: behind.then(|| (var("FRONT_PROXY_CERT").into(), var("FRONT_PROXY_KEY").into())),
             envoy_ca: var("ENVOY_CA").into(),
             logs: ["ENVOY_LOG", "ENVOY_ACCESS_LOG"]
                 .into_iter()
@@ -223,7 +284,7 @@ impl Lab {
                 .map(PathBuf::from)
                 .collect(),
             python: env::var_os("PYTHON_KUBERNETES").filter(|path| !path.is_empty()).map(PathBuf::from),
-            standin_url: (parts == Parts::Standin).then(|| var("STANDIN_URL")),
+            standin_url: (coder == Parts::Standin).then(|| var("STANDIN_URL")),
             chaos: env::var("LAB_CHAOS").is_ok_and(|v| v == "1"),
             bell: env::var("WATCH").is_ok_and(|watch| watch == "bell"),
             kubectl_path: var("KUBECTL").into(),

@@ -6,6 +6,7 @@
 //! prints that it is skipped; with `E2E_REQUIRED=1` a missing variable is a failure.
 
 pub mod api;
+pub mod balancer;
 pub mod calls;
 pub mod check;
 pub mod endpoint;
@@ -27,11 +28,12 @@ pub mod upgrade_target;
 pub mod watch;
 
 pub use api::Api;
+pub use balancer::Balancer;
 pub use endpoint::Endpoint;
 pub use go::GoClients;
 pub use http1::Http1;
 pub use kubectl::Kubectl;
-pub use lab::{Lab, Parts, skip};
+pub use lab::{Lab, Mode, Parts, skip};
 pub use message::{Request, Response};
 pub use replica::Replica;
 pub use role::Role;

@@ -1,7 +1,10 @@
-//! One more Envoy before the same servers, for one test: with the lab's own configuration, changed where the test says so. It
-//! can be killed and started again, which the lab's own Envoy is not for.
+//! One more Envoy beside the lab's own, for one test: with its configuration, changed where the test says so. It can be killed and
+//! started again, which the lab's own Envoy is not for.
+//!
+//! Where Envoy stands behind kube-apiserver nobody leads kube-apiserver to it (a [`crate::Balancer`] can): the test speaks to it as
+//! kube-apiserver does, with the front proxy's certificate and headers that say who is asking.
 
-use crate::{Endpoint, Lab, envoy::eventually};
+use crate::{Endpoint, Lab, Mode, envoy::eventually};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::{
     fs,
@@ -14,6 +17,9 @@ use std::{
 /// Envoy compiles the module at its start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where an Envoy behind kube-apiserver is asked for its CAs, by itself.
+const SOCKET: &str = "authorities.sock";
+
 /// See the module. The process ends with this value.
 #[derive(Debug)]
 pub struct Replica {
@@ -22,9 +28,26 @@ pub struct Replica {
     url: String,
     admin: String,
     ca: Vec<u8>,
-    token: String,
+    caller: Caller,
     workers: u16,
     child: Option<Child>,
+}
+
+/// How the admin is known to it.
+#[derive(Debug)]
+enum Caller {
+    Token(String),
+    Proxy { certificate: Vec<u8>, key: Vec<u8> },
+}
+
+impl Caller {
+    fn of(lab: &Lab) -> Caller {
+        let read = |file: &PathBuf| fs::read(file).expect("the front proxy's certificate");
+        match &lab.front_proxy {
+            Some((certificate, key)) => Caller::Proxy { certificate: read(certificate), key: read(key) },
+            None => Caller::Token(lab.admin_token.clone()),
+        }
+    }
 }
 
 impl Replica {
@@ -46,15 +69,19 @@ impl Replica {
         let folder = std::env::temp_dir().join(format!("coder-kube-{}", crate::scratch::unique()));
         fs::create_dir_all(&folder).expect("a folder for a replica");
         let port = |url: &str| url.rsplit(':').next().expect("a port").to_owned();
-        let listeners = [&lab.envoy_url, &lab.envoy_admin, &variable("ENVOY_PROBES")].map(|url| port(url));
-        let ports = free_ports();
+        let probes = variable("ENVOY_PROBES");
+        let mut listeners = vec![&lab.envoy_url, &lab.envoy_admin, &probes];
+        listeners.extend(&lab.envoy_direct_url);
         let ports: Vec<(String, String)> = listeners
             .iter()
-            .zip(ports)
-            .map(|(old, new)| (format!("port_value: {old} "), format!("port_value: {new} ")))
+            .map(|old| (format!("port_value: {} ", port(old)), format!("port_value: {} ", free_port())))
             .collect();
         let log = folder.join("access.log").display().to_string();
-        let fixed = [(variable("ENVOY_ACCESS_LOG"), log)];
+        let mut fixed = vec![(variable("ENVOY_ACCESS_LOG"), log)];
+        if lab.mode == Mode::Aggregated {
+            let socket = PathBuf::from(variable("ENVOY_CONFIG")).with_file_name(SOCKET);
+            fixed.push((socket.display().to_string(), folder.join(SOCKET).display().to_string()));
+        }
         let changes = changes.iter().map(|(old, new)| ((*old).to_owned(), (*new).to_owned()));
         for (old, new) in ports.iter().cloned().chain(fixed).chain(changes) {
             assert!(config.contains(&old), "the lab's configuration does not say {old:?}");
@@ -68,7 +95,7 @@ impl Replica {
             url: format!("https://127.0.0.1:{}", number(0)),
             admin: format!("http://127.0.0.1:{}", number(1)),
             ca: fs::read(&lab.envoy_ca).expect("ENVOY_CA can be read"),
-            token: lab.admin_token.clone(),
+            caller: Caller::of(lab),
             workers,
             child: None,
         };
@@ -76,16 +103,29 @@ impl Replica {
         replica
     }
 
-    /// This Envoy, as the admin by bearer token.
+    /// This Envoy, as the admin: by bearer token, or as kube-apiserver says it.
     pub fn front(&self) -> Endpoint {
-        Endpoint::from_url(&self.url).with_ca(&self.ca).with_token(&self.token)
+        let endpoint = Endpoint::from_url(&self.url).with_ca(&self.ca);
+        match &self.caller {
+            Caller::Token(token) => endpoint.with_token(token),
+            Caller::Proxy { certificate, key } => endpoint
+                .with_identity(certificate, key)
+                .with_header("X-Remote-User", "admin")
+                .with_header("X-Remote-Group", "system:masters"),
+        }
     }
 
-    /// A kubeconfig that leads there, otherwise the lab's.
+    /// Where it listens.
+    pub fn address(&self) -> String {
+        self.url.trim_start_matches("https://").to_owned()
+    }
+
+    /// A kubeconfig that leads there, otherwise the lab's. Only where clients come through Envoy.
     ///
     /// # Panics
     /// When it cannot be written.
     pub fn kubeconfig(&self, lab: &Lab) -> PathBuf {
+        assert_eq!(lab.mode, Mode::Front, "clients of the cluster do not come through Envoy");
         let text = fs::read_to_string(&lab.kubeconfig).expect("KUBECONFIG can be read");
         let changed = text.replace(&lab.envoy_url, &self.url);
         assert_ne!(text, changed, "KUBECONFIG does not name {}", lab.envoy_url);
@@ -152,17 +192,15 @@ impl Drop for Replica {
     }
 }
 
-/// Ports that nobody listens on, and that no other replica has been given: Envoy would share one with it and not complain. Below the range from which
+/// A port that nobody listens on, and that nobody else has been given: Envoy would share one with it and not complain. Below the range from which
 /// the kernel takes the local ends of connections.
-fn free_ports() -> [u16; 3] {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let offset = u16::try_from(std::process::id() % 6000).expect("small");
-    [(); 3].map(|()| {
-        loop {
-            let port = 14_000 + (offset + NEXT.fetch_add(1, Ordering::Relaxed)) % 6000;
-            if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-                return port;
-            }
+    loop {
+        let port = 14_000 + (offset + NEXT.fetch_add(1, Ordering::Relaxed)) % 6000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
         }
-    })
+    }
 }

@@ -37,7 +37,7 @@ impl<'lab> Role<'lab> {
 
     /// An endpoint of the admin's, acting as the role's user.
     pub fn acting(&self, endpoint: Endpoint) -> Endpoint {
-        endpoint.with_header("Impersonate-User", &self.name)
+        endpoint.acting_as(&self.name, &[])
     }
 
     /// Takes the right away.

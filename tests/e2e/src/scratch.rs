@@ -52,9 +52,7 @@ impl<'lab> Scratch<'lab> {
 
     /// An endpoint of the admin's, acting as this test's caller.
     pub fn acting(&self, endpoint: Endpoint) -> Endpoint {
-        endpoint
-            .with_header("Impersonate-User", &self.user)
-            .with_header("Impersonate-Group", "system:masters")
+        endpoint.acting_as(&self.user, &["system:masters"])
     }
 
     /// kubectl as this test's caller.
