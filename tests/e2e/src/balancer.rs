@@ -197,7 +197,8 @@ fn connect(shared: &Arc<Shared>, client: TcpStream) -> io::Result<()> {
     for stream in [&client, &server] {
         stream.set_nodelay(true)?;
     }
-    for (from, to) in [(client.try_clone()?, server.try_clone()?), (server.try_clone()?, client.try_clone()?)] {
+    for (from, to) in [(client.try_clone()?, server.try_clone()?), (server.try_clone()?, client.try_clone()?)]
+    {
         thread::spawn(move || carry(from, to));
     }
     let mut open = lock(&shared.open);

@@ -176,6 +176,13 @@ impl Replica {
             let ready = admin.try_send(&crate::Request::get("/ready"));
             ready.is_ok_and(|ready| ready.status() == 200).then_some(())
         });
+        if matches!(self.caller, Caller::Proxy { .. }) {
+            let front = self.front();
+            eventually("the replica knows the CA of kube-apiserver", PATIENCE, || {
+                let ready = front.try_send(&crate::Request::get("/readyz"));
+                ready.is_ok_and(|ready| ready.status() == 200).then_some(())
+            });
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -20,6 +21,8 @@ use crate::progress::step;
 /// What people apply. They add the CA that has signed Envoy's certificate; the lab's Service has another port, too.
 const MANIFEST: &str = "envoy/apiservice.yaml";
 const SPEC: &str = "\nspec:\n";
+const DOCUMENT: &str = "apis/aggregation.coder.com/v1alpha1";
+const PATIENCE: Duration = Duration::from_secs(90);
 const PORT: &str = "port: 443 ";
 
 /// Applies both; returns when kube-apiserver says that the group is available.
@@ -55,6 +58,17 @@ pub(crate) fn register(lab: &Path, kubectl: &Path, pki: &Pki, port: u16) -> Resu
         let name = "v1alpha1.aggregation.coder.com";
         output(&mut kubectl(&[&wait[..], &[name]].concat()))
             .with_context(|| "kube-apiserver does not find the group available")?;
+        // What it tells of the group it fetches afterwards, by and by.
+        for (document, says) in [("/apis", "\"aggregation.coder.com\""), ("/openapi/v3", DOCUMENT)] {
+            step.detail(format!("waiting until {document} says so"));
+            let started = Instant::now();
+            while !output(&mut kubectl(&["get", "--raw", document]))?.contains(says) {
+                if started.elapsed() > PATIENCE {
+                    bail!("{document} does not say {says}");
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
         Ok(((), name.to_owned()))
     })
 }

@@ -18,6 +18,9 @@ use crate::progress::step;
 /// Where the shipped configurations expect their files.
 const ETC: &str = "/etc/coder-kube-filter";
 
+/// As unix(7) has it, without the byte that ends it.
+const LONGEST_SOCKET: usize = 107;
+
 /// A configuration that is shipped, below `envoy/`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shipped {
@@ -30,7 +33,7 @@ pub(crate) enum Shipped {
 }
 
 impl Shipped {
-    pub(crate) const ALL: [Self; 2] = [Self::Front, Self::FrontLongPoll];
+    pub(crate) const ALL: [Self; 3] = [Self::Front, Self::FrontLongPoll, Self::Aggregated];
 
     /// Its file.
     fn file(self) -> &'static str {
@@ -166,8 +169,6 @@ pub(crate) fn render(shipped: Shipped, place: &Place, ports: Ports) -> Result<Re
     let etc = |name: &str| format!("{ETC}/{name}");
     let mut replacements = vec![
         (etc("module/plugin.wasm"), place.module.display().to_string()),
-        (etc("tls/tls.crt"), pki("envoy.crt")),
-        (etc("tls/tls.key"), pki("envoy.key")),
         (etc("kube-ca/ca.crt"), pki("kube-ca.crt")),
         ("pipe: { path: /run/coder-kube-filter/admin.sock, mode: 384 }".to_owned(), admin_address),
         // Tests look into it to see that no token is in it.
@@ -180,18 +181,30 @@ pub(crate) fn render(shipped: Shipped, place: &Place, ports: Ports) -> Result<Re
     ];
     replacements.extend(match shipped {
         Shipped::Front | Shipped::FrontLongPoll => vec![
+            (etc("tls/tls.crt"), pki("envoy.crt")),
+            (etc("tls/tls.key"), pki("envoy.key")),
             (etc("client-ca/ca.crt"), pki("client-ca.crt")),
             (etc("front-proxy/tls.crt"), pki("front-proxy.crt")),
             (etc("front-proxy/tls.key"), pki("front-proxy.key")),
             (address("0.0.0.0", "6443"), local(ports.main)),
         ],
-        Shipped::Aggregated => vec![
-            (address("0.0.0.0", "8443"), local(ports.main)),
-            (address("0.0.0.0", "8444"), local(ports.direct)),
-        ],
+        Shipped::Aggregated => {
+            let tls = Secret::certificate(&folder, place.pki)?;
+            let socket = folder.join("authorities.sock").display().to_string();
+            if socket.len() > LONGEST_SOCKET {
+                bail!("{socket} is too long for a socket: have the checkout in a folder with a shorter name");
+            }
+            vec![
+                (etc("tls/secret.yaml"), tls.resource.display().to_string()),
+                (etc("tls"), tls.folder.display().to_string()),
+                ("/run/coder-kube-filter/authorities.sock".to_owned(), socket),
+                (address("0.0.0.0", "8443"), local(ports.main)),
+                (address("0.0.0.0", "8444"), local(ports.direct)),
+            ]
+        }
     });
     let mut secret = |name: &str, token: &str| {
-        let secret = Secret::write(&folder, name, token)?;
+        let secret = Secret::token(&folder, name, token)?;
         replacements.push((etc(&format!("{name}/secret.yaml")), secret.resource.display().to_string()));
         replacements.push((etc(name), secret.folder.display().to_string()));
         anyhow::Ok(secret.token)
@@ -207,7 +220,7 @@ pub(crate) fn render(shipped: Shipped, place: &Place, ports: Ports) -> Result<Re
     Ok(Rendered { config, access_log, coder_token, kube_token })
 }
 
-/// A token that Envoy reads by file: the folder that it watches, the resource that names the token, and the token.
+/// A secret that Envoy reads by file: the folder that it watches, the resource that names its files, and the token if it is one.
 struct Secret {
     folder: PathBuf,
     resource: PathBuf,
@@ -216,15 +229,32 @@ struct Secret {
 
 impl Secret {
     /// Writes the shipped resource `<name>.yaml` and the token into a folder of that name.
-    fn write(envoy: &Path, name: &str, token: &str) -> Result<Self> {
+    fn token(envoy: &Path, name: &str, token: &str) -> Result<Self> {
+        Self::write(envoy, name, &format!("{name}.yaml"), &[("token", token.as_bytes())])
+    }
+
+    /// Envoy's own certificate, where it may be replaced while it runs.
+    fn certificate(envoy: &Path, pki: &Pki) -> Result<Self> {
+        let (certificate, key) = (fs::read(pki.file("envoy.crt"))?, fs::read(pki.file("envoy.key"))?);
+        let files = [("tls.crt", certificate.as_slice()), ("tls.key", &key)];
+        Self::write(envoy, "tls", "serving-certificate.yaml", &files)
+    }
+
+    fn write(envoy: &Path, name: &str, shipped: &str, files: &[(&str, &[u8])]) -> Result<Self> {
         let folder = envoy.join(name);
         fs::create_dir_all(&folder)?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
+        let mut places = Vec::new();
+        for (file, content) in files {
+            let path = folder.join(file);
+            write_atomically(&path, content)?;
+            places.push((format!("{ETC}/{name}/{file}"), path.display().to_string()));
+        }
+        let shipped_text = read(shipped)?;
+        let watched = (format!("{ETC}/{name} "), format!("{} ", folder.display()));
+        places.extend(shipped_text.contains(&watched.0).then_some(watched));
         let secret = Self { resource: folder.join("secret.yaml"), token: folder.join("token"), folder };
-        write_atomically(&secret.token, token.as_bytes())?;
-        let places = [(format!("{ETC}/{name}/token"), secret.token.display().to_string())];
-        let file = format!("{name}.yaml");
-        write_atomically(&secret.resource, replace(&file, &read(&file)?, &places)?.as_bytes())?;
+        write_atomically(&secret.resource, replace(shipped, &shipped_text, &places)?.as_bytes())?;
         Ok(secret)
     }
 }
