@@ -1,6 +1,8 @@
 //! Puts the OpenAPI document into the build without its whitespace and packed (LZ4, with its size before it): it is committed for
 //! people to read and included for machines, and repeats itself so much that unpacking it is the smaller part of the module.
 //!
+//! The paths of the older form (OpenAPI v2, which only kube-apiserver asks for) follow it on a line of their own; its definitions are the same.
+//!
 //! Packs by itself, because compressors in Rust look for matches in a hurry: this one looks everywhere and saves a fifth.
 
 #![allow(
@@ -9,6 +11,7 @@
     reason = "runs on the builder's machine, where it may fail loudly"
 )]
 
+use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::path::Path;
 use std::{env, fs};
@@ -18,8 +21,77 @@ fn main() -> std::io::Result<()> {
     println!("cargo::rerun-if-changed={source}");
     println!("cargo::rerun-if-changed=build.rs");
     let target = env::var_os("OUT_DIR").unwrap_or_default();
-    let packed = packed(&minified(&fs::read(source)?));
-    fs::write(Path::new(&target).join("v1alpha1.json.lz4"), packed)
+    let document = fs::read(source)?;
+    let mut all = minified(&document);
+    all.push(b'\n');
+    all.extend(older_paths(&serde_json::from_slice(&document)?).to_string().into_bytes());
+    fs::write(Path::new(&target).join("v1alpha1.json.lz4"), packed(&all))
+}
+
+/// The paths of a document of OpenAPI v3 as v2 writes them.
+fn older_paths(document: &Value) -> Value {
+    let mut paths = document["paths"].clone();
+    for path in paths.as_object_mut().into_iter().flat_map(Map::values_mut) {
+        for (key, part) in path.as_object_mut().into_iter().flatten() {
+            match key.as_str() {
+                "parameters" => older_parameters(part),
+                _ => older_operation(part),
+            }
+        }
+    }
+    paths
+}
+
+/// What a parameter's schema says stands in the parameter itself.
+fn older_parameters(parameters: &mut Value) {
+    for parameter in parameters.as_array_mut().into_iter().flatten() {
+        let schema = parameter["schema"].take();
+        parameter.as_object_mut().map(|fields| fields.remove("schema"));
+        for (key, value) in schema.as_object().into_iter().flatten() {
+            parameter[key] = value.clone();
+        }
+    }
+}
+
+/// Media types stand beside what they are the types of, and the body is a parameter.
+fn older_operation(operation: &mut Value) {
+    let types = |content: &Value| -> Value {
+        content.as_object().into_iter().flat_map(Map::keys).cloned().collect::<Vec<_>>().into()
+    };
+    let schema = |content: &Value| {
+        let schema = content.as_object().and_then(|content| content.values().next());
+        let mut schema = schema.map_or(Value::Null, |media| media["schema"].clone());
+        if let Some(name) = schema["$ref"].as_str().and_then(|name| name.rsplit('/').next()) {
+            schema = json!({"$ref": format!("#/definitions/{name}")});
+        }
+        schema
+    };
+    if operation.get("parameters").is_some() {
+        older_parameters(&mut operation["parameters"]);
+    }
+    let body = operation["requestBody"].take();
+    operation.as_object_mut().map(|fields| fields.remove("requestBody"));
+    if body.is_object() {
+        let is_required = body["required"] == true;
+        let parameter = json!({"name": "body", "in": "body", "required": is_required, "schema": schema(&body["content"])});
+        operation["consumes"] = types(&body["content"]);
+        match operation.get_mut("parameters").and_then(Value::as_array_mut) {
+            Some(parameters) => parameters.push(parameter),
+            None => operation["parameters"] = json!([parameter]),
+        }
+    }
+    let mut produces = Value::Null;
+    for answer in operation["responses"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        let content = answer["content"].take();
+        answer.as_object_mut().map(|fields| fields.remove("content"));
+        if content.is_object() {
+            answer["schema"] = schema(&content);
+            produces = types(&content);
+        }
+    }
+    if produces.is_array() {
+        operation["produces"] = produces;
+    }
 }
 
 /// JSON without whitespace between its tokens.

@@ -26,6 +26,8 @@ use std::rc::Rc;
 const REMEMBERED_DECISIONS: usize = 4096;
 /// Builds whose parameters are remembered at once.
 const REMEMBERED_BUILDS: usize = 512;
+/// How long it is believed how kube-apiserver proves itself, in milliseconds.
+const AUTHENTICATION_LIFETIME: Millis = 5_000;
 /// How long the parameters of a build are remembered, in milliseconds. They never change; memory is what is limited.
 const BUILDS_LIFETIME: Millis = 600_000;
 /// How long an import that has ended is not looked at again, in milliseconds.
@@ -94,7 +96,7 @@ impl Filter {
             namespaces: Cache::new(lifetime, REMEMBERED_DECISIONS),
             users: Cache::new(lifetime, REMEMBERED_DECISIONS),
             tokens: Cache::new(lifetime, REMEMBERED_DECISIONS),
-            authentication: Cache::new(lifetime, 1),
+            authentication: Cache::new(AUTHENTICATION_LIFETIME, 1),
             parameters: Cache::new(BUILDS_LIFETIME, REMEMBERED_BUILDS),
             promotions: Cache::new(PROMOTIONS_LIFETIME, REMEMBERED_BUILDS),
             wishes: Cache::new(WISHES_LIFETIME, REMEMBERED_DECISIONS),

@@ -6,7 +6,7 @@ use super::context::Cx;
 use super::discovery::{merged, tagged};
 use super::reply::Reply;
 use super::request::Request;
-use crate::api::v1alpha1::{GROUP, VERSION, openapi};
+use crate::api::v1alpha1::{GROUP, VERSION, openapi, openapi_v2};
 use crate::kube::etag::etag;
 use crate::kube::negotiation::negotiate;
 use crate::kube::openapi::merge_index;
@@ -30,4 +30,10 @@ pub(super) fn standalone_index(request: &Request) -> Result<Reply, Status> {
 pub(super) fn document(request: &Request) -> Result<Reply, Status> {
     negotiate(request.header("accept").as_deref(), None, &request.query()?)?;
     Ok(tagged(request, openapi()?, "application/json"))
+}
+
+/// `GET /openapi/v2` of a server that has only this group version, JSON only.
+pub(super) fn older(request: &Request) -> Result<Reply, Status> {
+    negotiate(request.header("accept").as_deref(), None, &request.query()?)?;
+    Ok(tagged(request, openapi_v2()?, "application/json"))
 }

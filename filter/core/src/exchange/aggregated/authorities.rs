@@ -56,7 +56,7 @@ pub(super) async fn answer(cx: &Cx, authority: Authority) -> Reply {
 }
 
 async fn certificates(cx: &Cx, authority: Authority) -> Result<Reply, Status> {
-    let published = super::published(cx).await?;
+    let published = super::authentication(cx).await?;
     let (name, what, certificates) = match authority {
         Authority::Client => ("authority-client", "client-ca-file", &published.client_authority),
         Authority::RequestHeader => {

@@ -85,14 +85,9 @@ async fn owner(cx: &Cx, caller: &Caller, token: &str) -> Result<Rc<UserInfo>, St
 
 /// How kube-apiserver proves itself, as it was published a few seconds ago at most.
 async fn authentication(cx: &Cx) -> Result<Rc<Authentication>, Status> {
-    match cx.filter.authentication.get(b"", cx.now()) {
-        Some(known) => Ok(known),
-        None => published(cx).await,
+    if let Some(known) = cx.filter.authentication.get(b"", cx.now()) {
+        return Ok(known);
     }
-}
-
-/// The same as it is published now.
-async fn published(cx: &Cx) -> Result<Rc<Authentication>, Status> {
     let own = Caller::own(&cx.filter.config);
     let headers = [("accept", "application/json")];
     let answer = answered(cx, send(cx, &own, "GET", CONFIG_MAP_PATH, &headers, Vec::new()).await)?;

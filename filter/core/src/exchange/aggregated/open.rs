@@ -26,6 +26,7 @@ pub(in crate::exchange) fn open(filter: &Rc<Filter>, port: &Rc<Port>, request: &
         ("/healthz" | "/livez" | "/readyz", _) => {
             ("health", |_| Ok(Reply::new(200, "text/plain", b"ok".to_vec())))
         }
+        ("/openapi/v2", _) => ("openapi", openapi::older),
         (_, Some(Place::Groups)) => ("discovery", discovery::standalone),
         (_, Some(Place::OpenApiIndex)) => ("openapi", openapi::standalone_index),
         (_, Some(Place::OpenApiDocument)) => ("openapi", openapi::document),
