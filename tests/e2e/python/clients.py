@@ -132,7 +132,8 @@ class Clients(unittest.TestCase):
         self.refused(404, "NotFound", get, one)
 
     def live(self, name):
-        """A life of a workspace, in a thread of its own."""
+        """A life of a workspace, in a thread of its own. It goes on when the watch has told of what was before: what comes in one moment may be told as one."""
+        self.told = threading.Semaphore(0)
         api = client.CustomObjectsApi(config.new_client_from_config(context=os.environ["CONTEXT"]))
         place = (GROUP, VERSION, NAMESPACE, "coderworkspaces")
         body = manifest(name)
@@ -142,8 +143,10 @@ class Clients(unittest.TestCase):
         def work():
             api.create_namespaced_custom_object(*place, body)
             eventually("it runs", lambda: is_ready(get()))
+            self.told.acquire(timeout=PATIENCE)
             api.patch_namespaced_custom_object_scale(*place, full, {"spec": {"replicas": 0}})
             eventually("it is stopped", lambda: is_ready(get(), running=False))
+            self.told.acquire(timeout=PATIENCE)
             api.delete_namespaced_custom_object(*place, full)
 
         thread = threading.Thread(target=work)
@@ -160,6 +163,7 @@ class Clients(unittest.TestCase):
                 found = event["raw_object"]
                 self.assertEqual(found["metadata"]["name"], name)
                 kinds.append(event["type"])
+                self.told.release()
                 versions.append(int(found["metadata"]["resourceVersion"]))
                 if event["type"] == "DELETED":
                     break

@@ -136,6 +136,10 @@ impl Stream {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = self.buffer.drain(..=end).take(end).collect();
+                // White space between values: all that a long poll without an event says.
+                if line.is_empty() {
+                    continue;
+                }
                 return Next::Line(String::from_utf8_lossy(&line).into_owned());
             }
             if let Some(end) = &self.end {

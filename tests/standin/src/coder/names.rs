@@ -1,6 +1,6 @@
 //! Coder's rules for names (`codersdk/name.go`), and the names it makes up for template versions.
 
-use uuid::Uuid;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A user's, workspace's or template's name: letters, digits and single hyphens between them, at most 32.
 pub(crate) fn is_name(name: &str) -> bool {
@@ -17,13 +17,14 @@ pub(crate) fn is_display_name(name: &str) -> bool {
     name.len() <= 64 && name.trim() == name
 }
 
-/// A name for a template version that was given none.
+/// A name for a template version that was given none; like Coder's, but no two are the same.
 pub(crate) fn version_name() -> String {
     const FIRST: [&str; 8] = ["angry", "bold", "clever", "drab", "eager", "focused", "gallant", "happy"];
     const SECOND: [&str; 8] =
         ["babbage", "curie", "darwin", "euler", "franklin", "gauss", "hopper", "lovelace"];
-    let [a, b, c, ..] = Uuid::new_v4().into_bytes();
-    format!("{}_{}{}", FIRST[usize::from(a % 8)], SECOND[usize::from(b % 8)], c % 10)
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let made = MADE.fetch_add(1, Ordering::Relaxed);
+    format!("{}_{}{}", FIRST[made % 8], SECOND[made / 8 % 8], made / 64)
 }
 
 fn words(name: &str, separators: &[char]) -> bool {
