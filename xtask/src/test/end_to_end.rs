@@ -27,6 +27,16 @@ pub(super) fn real(report: &mut Report) {
     });
 }
 
+pub(super) fn long_polls(report: &mut Report) {
+    report.check("end to end, watches as long polls", || {
+        let options = Options { long_poll: true, ..options(Parts::Standin, false) };
+        // Whoever watches; the rest does not know the difference.
+        let suites = ["watch", "watch_options", "watch_versions", "kube_rs_watch", "go_informers", "python"];
+        let only: Vec<&str> = suites.iter().flat_map(|suite| ["--test", suite]).collect();
+        suite("test-long-polls", &only, options, &Programs::obtain(options)?)
+    });
+}
+
 pub(super) fn chaos(report: &mut Report) {
     report.check("end to end, a module that panics", || {
         let options = options(Parts::Standin, true);

@@ -31,11 +31,14 @@ enum Part {
     Standin,
     /// The end-to-end suite against kube-apiserver and coderd
     Real,
+    /// Watches without a bell
+    LongPolls,
     /// What lives on when the module panics
     Chaos,
 }
 
-const PARTS: [Part; 6] = [Part::Lint, Part::Unit, Part::Module, Part::Standin, Part::Real, Part::Chaos];
+const PARTS: [Part; 7] =
+    [Part::Lint, Part::Unit, Part::Module, Part::Standin, Part::Real, Part::LongPolls, Part::Chaos];
 
 /// How a check ended.
 enum Outcome {
@@ -102,6 +105,7 @@ pub(crate) fn run(test: &Test) -> Result<()> {
             Part::Module => units::module(&mut report),
             Part::Standin => end_to_end::standin(&mut report),
             Part::Real => end_to_end::real(&mut report),
+            Part::LongPolls => end_to_end::long_polls(&mut report),
             Part::Chaos => end_to_end::chaos(&mut report),
         }
     }
