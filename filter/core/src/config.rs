@@ -2,8 +2,10 @@
 //!
 //! Holds names of Envoy clusters and places, never a credential: tokens are injected by Envoy's own upstream filters.
 
+mod discovery;
 mod watch;
 
+pub use discovery::{Discovery, Egress, parse_url};
 pub use watch::{Bell, Watch};
 
 use crate::json::{self, Read, Scalar, Unfit, object};
@@ -23,9 +25,11 @@ pub struct Config {
     pub limits: Limits,
     /// How changes are found in Coder, and what wakes those who watch.
     pub watch: Watch,
+    /// Further Coders, by their `CoderControlPlane` objects. Without it there are none but [`control_planes`](Self::control_planes).
+    pub discovery: Option<Discovery>,
 }
 
-object!(Config { mode, kubernetes } { control_planes as "controlPlanes", limits, watch } closed);
+object!(Config { mode, kubernetes } { control_planes as "controlPlanes", limits, watch, discovery } closed);
 
 /// How the filter stands in the path.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -92,6 +96,8 @@ pub struct ControlPlane {
     /// Whether deleting the namespace deletes its workspaces and templates in Coder. Without it they survive: losing a namespace must not lose
     /// people's work.
     pub delete_with_namespace: bool,
+    /// Only of one that was discovered, never in the configuration: how it is called.
+    pub egress: Option<Egress>,
 }
 
 object!(
@@ -280,7 +286,11 @@ impl Config {
         let clusters = self.control_planes.iter().map(|plane| &plane.cluster).chain(front_proxy);
         // Where callers bring their own credentials, they must be judged by those alone.
         let judging = (!aggregated).then_some(&self.kubernetes.cluster);
-        self.watch.check(clusters.chain(judging).map(String::as_str))
+        let clusters = clusters.chain(judging).map(String::as_str);
+        if let Some(discovery) = &self.discovery {
+            discovery.check(clusters.clone(), &self.kubernetes.cluster)?;
+        }
+        self.watch.check(clusters.chain(self.discovery.iter().map(|discovery| discovery.egress.as_str())))
     }
 }
 
@@ -310,8 +320,11 @@ fn is_base_url(url: &str) -> bool {
         return false;
     };
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-    is_authority(host)
-        && path.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '"' | '\\' | '<' | '>'))
+    is_authority(host) && is_plain_path(path)
+}
+
+fn is_plain_path(path: &str) -> bool {
+    path.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '"' | '\\' | '<' | '>'))
 }
 
 fn range(field: &str, value: u32, least: u32, most: u32) -> Result<(), ConfigError> {

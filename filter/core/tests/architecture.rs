@@ -21,7 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sort", &[]),
     ("time", &["json"]),
     ("config", &["json", "time"]),
-    ("planes", &["config", "kube::status", "sort"]),
+    ("planes", &["config", "kube::status", "sort", "time"]),
     ("kube", &["json", "time"]),
     ("coder", &["json", "names", "time"]),
     ("api", &["json", "kube::meta", "kube::status", "time"]),

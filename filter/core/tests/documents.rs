@@ -68,8 +68,9 @@ fn every_setting_is_in_the_readme() {
         let text = fs::read_to_string(root().join("filter/core/src").join(file)).unwrap();
         text.split_once(end).unwrap().0.to_owned()
     };
-    let settings =
-        settings("config.rs", "impl Default for Limits") + &settings("config/watch.rs", "impl Watch");
+    let settings = settings("config.rs", "impl Default for Limits").replace("pub egress: Option<Egress>", "")
+        + &settings("config/watch.rs", "impl Watch")
+        + &settings("config/discovery.rs", "impl Default for Discovery");
     let fields = settings.lines().filter_map(|line| line.strip_prefix("    pub ")?.split_once(':'));
     let names: Vec<String> = fields.map(|(name, _)| name.replace('_', "")).collect();
     assert!(names.len() > 8, "{names:?}");

@@ -21,7 +21,7 @@ macro_rules! object {
             fn field(&mut self, name: &std::borrow::Cow<$de, str>) -> Option<$crate::Field<'_, $de>> {
                 #[allow(non_camel_case_types, dead_code, reason = "the fields' own names; some objects require none")]
                 enum Place { $($need),* }
-                let Self { $($need,)* $($may,)* } = self;
+                let Self { $($need,)* $($may,)* .. } = self;
                 $(if $crate::is(name, $crate::name!($need $($need_name)?)) {
                     return Some($crate::Field { target: $need, required: Some(Place::$need as u32) });
                 })*

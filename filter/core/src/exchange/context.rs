@@ -3,6 +3,7 @@
 use super::Exchange;
 use super::collection::Listing;
 use super::filter::Filter;
+use super::planes::Again;
 use super::port::{Answer, Call, Lost, Outcome, Pending, Port};
 use super::reply::{Labels, Reply};
 use super::watch;
@@ -108,7 +109,7 @@ impl Cx {
             Some(Touches::Templates) => self.touch(plane, Kind::Templates, ""),
             None => {}
         }
-        let call = Call {
+        let mut call = Call {
             cluster: plane.cluster.clone(),
             method: request.method,
             authority: plane.authority.clone(),
@@ -117,7 +118,15 @@ impl Cx {
             body: request.body.unwrap_or_default(),
             timeout_ms: u32::MAX,
         };
-        self.port.call_coder(call, changes)
+        let Some(egress) = &plane.egress else { return self.port.call_coder(call, changes) };
+        // Of one that was discovered: by the way that leads to any host, with the token that is known now.
+        let Some(access) = self.filter.planes.access(&plane.namespace, egress.identity) else {
+            return self.port.not_sent();
+        };
+        call.path.insert_str(0, &egress.prefix);
+        let way = if egress.https { "https" } else { "http" };
+        call.headers.push(("x-coder-kube-egress".to_owned(), way.to_owned()));
+        Again::send(&self.filter, &self.port, &plane.namespace, access, call, changes)
     }
 
     /// Asks Coder, to be waited for. An answer is a 2xx.

@@ -4,6 +4,7 @@ use super::cache::Cache;
 use super::caller::{Caller, Forwarded};
 use super::context::Cx;
 use super::namespace::Phase;
+use super::planes::{self, Discovering};
 use super::port::Port;
 use super::random::Random;
 use super::reply::Reply;
@@ -42,6 +43,8 @@ pub struct Filter {
     pub(super) config: Config,
     /// The Coders there are.
     pub(super) planes: Rc<Planes>,
+    /// How further ones are found.
+    pub(super) discovering: Discovering,
     /// RBAC's decisions, by credentials and question.
     pub(super) decisions: Cache<Decision>,
     /// Whether namespaces are being deleted, by credentials and namespace.
@@ -87,7 +90,7 @@ impl Filter {
     /// A filter with a checked configuration. `shared` is what all workers of this process share; `random` differs from worker to worker, from process
     /// to process, and from one VM of a worker to the next.
     pub fn sharing(config: Config, shared: Rc<dyn SharedData>, random: u64) -> Rc<Self> {
-        let prefix = format!("coder-kube-filter.watch.v1.{}.", coders(&config));
+        let prefix = format!("coder-kube-filter.watch.v2.{}.", coders(&config));
         let planes = Planes::new(&config.control_planes);
         let hub = Hub::new(shared, planes.clone(), &prefix, random);
         let lifetime = config.limits.decision_cache();
@@ -106,6 +109,7 @@ impl Filter {
             bodies: Rc::default(),
             background: RefCell::default(),
             planes,
+            discovering: Discovering::default(),
             config,
         })
     }
@@ -137,14 +141,15 @@ impl Filter {
         coders(&self.config)
     }
 
-    /// To be called after every event: sees to it that Coder is read for this worker's watches.
+    /// To be called after every event: sees to it that Coder is read for this worker's watches, and that new Coders are found.
     pub fn keep(self: &Rc<Self>, now: Millis) {
+        planes::keep(self, now);
         watch::keep(self, now);
     }
 
     /// When [`Filter::keep`] wants to be called next.
     pub fn wakes_at(&self) -> Option<Millis> {
-        self.watching.wakes_at()
+        self.watching.wakes_at().into_iter().chain(self.discovering.wakes_at(self)).min()
     }
 
     /// Takes a request in. `in_work` is how many exchanges this worker has under way.
@@ -177,8 +182,9 @@ impl Filter {
 }
 
 fn coders(config: &Config) -> String {
-    let planes = config.control_planes.iter();
-    planes.map(|plane| format!("{}={};", plane.namespace, plane.cluster)).collect()
+    let planes = config.control_planes.iter().map(|plane| (plane.namespace.as_str(), &plane.cluster));
+    let found = config.discovery.iter().map(|discovery| ("*", &discovery.egress));
+    planes.chain(found).map(|(namespace, cluster)| format!("{namespace}={cluster};")).collect()
 }
 
 /// Most bytes of body that a request may have. Templates hold whole archives; Kubernetes' own limit holds for all else.

@@ -17,6 +17,7 @@ mod join;
 mod made_up;
 mod namespace;
 mod openapi;
+mod planes;
 mod port;
 mod precondition;
 mod random;

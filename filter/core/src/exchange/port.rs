@@ -3,6 +3,7 @@
 //! An exchange is an `async fn`; awaiting a call parks it until the host hands in the outcome. There is no executor and no
 //! waker: the host polls when something has happened. Holds the exchange's only view of time.
 
+use super::planes::Again;
 use super::request_body::RequestBody;
 use super::stopwatch::Stopwatch;
 use super::watch::Carried;
@@ -229,7 +230,15 @@ impl Port {
             call.timeout_ms = call.timeout_ms.min(left);
             self.outbox.borrow_mut().push((id, call));
         }
-        Pending { port: self, id }
+        Pending { port: self, id, again: None }
+    }
+
+    /// A call that cannot be made.
+    pub(super) fn not_sent(&self) -> Pending<'_> {
+        let id = self.next.get();
+        self.next.set(id.wrapping_add(1));
+        self.hand_in(id, Err(Lost::NotSent));
+        Pending { port: self, id, again: None }
     }
 
     pub(super) fn set_now(&self, now: Millis) {
@@ -250,16 +259,28 @@ impl Port {
 pub struct Pending<'a> {
     port: &'a Port,
     id: CallId,
+    /// What is done where it is refused, if anything is.
+    pub(super) again: Option<Box<Again>>,
 }
 
 impl Future for Pending<'_> {
     type Output = Outcome;
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Outcome> {
-        let mut outcomes = self.port.outcomes.borrow_mut();
-        match outcomes.iter().position(|(id, _)| *id == self.id) {
-            Some(place) => Poll::Ready(outcomes.swap_remove(place).1),
-            None => Poll::Pending,
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Outcome> {
+        loop {
+            let mut outcomes = self.port.outcomes.borrow_mut();
+            let Some(place) = outcomes.iter().position(|(id, _)| *id == self.id) else {
+                return Poll::Pending;
+            };
+            let outcome = outcomes.swap_remove(place).1;
+            drop(outcomes);
+            match self.again.take() {
+                None => return Poll::Ready(outcome),
+                Some(again) => match again.next(self.port, outcome) {
+                    Ok(pending) => *self = pending,
+                    Err(outcome) => return Poll::Ready(outcome),
+                },
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use super::authorize::{Refusal, authorize};
 use super::caller::Caller;
 use super::context::Cx;
 use super::namespace::{self, Phase};
+use super::planes::reach;
 use super::reply::{Labels, Reply};
 use super::request::{Place, Request};
 use super::write::Write;
@@ -17,7 +18,7 @@ use crate::kube::quote::Quoted;
 use crate::kube::request_info::{self, RequestInfo, ResourceRequest, Verb};
 use crate::kube::status::Status;
 use crate::kube::warning;
-use crate::planes::Mapping;
+use crate::planes::identities;
 use crate::watch::Kind;
 
 /// Answers a request, whatever happens.
@@ -147,8 +148,8 @@ async fn read(
     let accept = accept.as_deref();
     let accepted = || negotiate(accept, request.header("user-agent").as_deref(), query);
     let namespace = info.namespace.as_deref();
-    let places = places(cx, namespace);
-    let mut planes: Vec<&ControlPlane> = places.iter().map(|place| &*place.plane).collect();
+    let mappings = reach(cx, namespace, info.verb).await?;
+    let mut planes: Vec<&ControlPlane> = mappings.iter().map(|mapping| &*mapping.plane).collect();
     // A named object always has a namespace; where no Coder stands behind it there is nothing of that name.
     let name = info.name.as_deref().unwrap_or_default();
     let plane = || match (namespace, planes.first()) {
@@ -163,12 +164,15 @@ async fn read(
             _ => return Err(not_served(info).into()),
         };
         let accepted = &accepted()?;
+        let identities = identities(&mappings, namespace);
         if terminates(cx, caller, namespace, &planes).await? {
             planes.clear();
         }
-        return Ok(
-            watch::watch(cx, watch::Watch { caller, info, kind, planes: &planes, query, accepted }).await?
-        );
+        return Ok(watch::watch(
+            cx,
+            watch::Watch { caller, info, kind, planes: &planes, identities, query, accepted },
+        )
+        .await?);
     }
     let reply = match (info.resource.as_str(), info.subresource.as_deref(), info.verb) {
         ("coderworkspaces", None | Some("status"), Verb::Get) => {
@@ -210,7 +214,7 @@ async fn change(
     let accepted = &negotiate(accept.as_deref(), request.header("user-agent").as_deref(), query)?;
     let name = info.name.as_deref().unwrap_or_default();
     let Some(namespace) = info.namespace.as_deref() else { return Err(not_served(info).into()) };
-    let Some(plane) = places(cx, Some(namespace)).pop().map(|place| place.plane) else {
+    let Some(mapping) = reach(cx, Some(namespace), info.verb).await?.pop() else {
         return Err(match info.verb {
             // Kubernetes empties every namespace that it deletes, also where there is nothing of ours in it.
             Verb::DeleteCollection if info.subresource.is_none() => match info.resource.as_str() {
@@ -226,7 +230,7 @@ async fn change(
         }
         .into());
     };
-    let write = Write { cx, caller, request, query, info, plane: &plane, name, accepted };
+    let write = Write { cx, caller, request, query, info, plane: &mapping.plane, name, accepted };
     match (info.resource.as_str(), info.subresource.as_deref(), info.verb) {
         ("coderworkspaces", None, Verb::Create) => workspaces::create::create(write).await,
         ("coderworkspaces", None, Verb::Update | Verb::Patch) => workspaces::update::update(write).await,
@@ -272,13 +276,5 @@ fn not_served(info: &ResourceRequest) -> Status {
             Status::method_not_supported(TEMPLATES, info.verb.as_str())
         }
         _ => Status::unknown_path(),
-    }
-}
-
-/// The Coders behind a namespace, or behind all of them, by namespace.
-fn places(cx: &Cx, namespace: Option<&str>) -> Vec<Mapping> {
-    match namespace {
-        Some(namespace) => cx.filter.planes.mapping(namespace).into_iter().collect(),
-        None => cx.filter.planes.all().to_vec(),
     }
 }

@@ -27,6 +27,7 @@ pub mod quote;
 pub mod request_header;
 pub mod request_info;
 pub mod scale;
+pub mod secret;
 pub mod selectors;
 pub mod status;
 pub mod subject;

@@ -12,7 +12,7 @@ use super::wants::Wants;
 use crate::config::ControlPlane;
 use crate::kube::negotiation::Form;
 use crate::kube::watch_event::EventType;
-use crate::planes::Planes;
+use crate::planes::{Planes, identity_of};
 use crate::time::Millis;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -43,7 +43,7 @@ type Asked = (u64, bool);
 
 /// See the module.
 pub struct Hub {
-    planes: Rc<Planes>,
+    pub(super) planes: Rc<Planes>,
     shared: Rc<dyn SharedData>,
     /// Versions.
     pub clock: Clock,
@@ -55,6 +55,7 @@ pub struct Hub {
     turn: String,
     alone: String,
     heard: String,
+    changed: String,
     /// Tells this worker from all others, also from the one whose VM this one's replaces.
     worker: u64,
     /// Tells this process from all others.
@@ -99,6 +100,7 @@ impl Hub {
             turn: key("turn"),
             alone: key("alone"),
             heard: key("heard"),
+            changed: key("planes"),
             shared,
             worker: random,
             process,
@@ -113,20 +115,33 @@ impl Hub {
         format!("{:016x}", self.process)
     }
 
-    /// What is known of a subject.
+    /// What is known of a subject. What was read of another Coder that stood behind this namespace before is not of this one.
     pub fn state(&self, subject: &Subject) -> State {
-        self.store.state(subject)
+        let identity = self.planes.plane(&subject.namespace).map_or(0, |plane| identity_of(&plane));
+        let state = self.store.state(subject);
+        if state.identity == identity { state } else { State { identity, ..State::default() } }
+    }
+
+    /// When a worker of this process last found that other Coders are served; `Some` says that this one has, by a reading that began then.
+    pub fn planes_changed(&self, read_from: Option<Millis>) -> Millis {
+        let mut newest = 0;
+        change(&*self.shared, &self.changed, &mut |old| {
+            let known = Unpacker(old).moment().unwrap_or_default();
+            newest = known.max(read_from.unwrap_or_default());
+            (newest > known).then(|| Packer::default().number(newest.cast_unsigned()).0)
+        });
+        newest
     }
 
     /// Notes that a reading of a subject has failed.
     pub fn failed(&self, subject: &Subject, now: Millis, message: &str) {
-        let state = State { failed_at: now, failure: message.to_owned(), ..self.store.state(subject) };
+        let state = State { failed_at: now, failure: message.to_owned(), ..self.state(subject) };
         self.store.set_state(subject, &state);
     }
 
     /// Notes that everything that was touched before a moment has been read.
     pub fn seen(&self, subject: &Subject, moment: Millis) {
-        let state = State { seen_at: moment, ..self.store.state(subject) };
+        let state = State { seen_at: moment, ..self.state(subject) };
         self.store.set_state(subject, &state);
     }
 
@@ -159,7 +174,7 @@ impl Hub {
         if whole
             && seed.followed
             && let Some(subject) = Subject::parse(&seed.subject)
-            && let state = self.store.state(&subject)
+            && let state = self.state(&subject)
             && (state.sum, state.sum_at.max(head.next)) == (seed.sum(), head.next)
             && self.history.head() == head
         {
@@ -222,7 +237,7 @@ impl Hub {
             for subject in subjects {
                 let key = subject.key();
                 let found =
-                    self.store.state(subject).places.into_iter().filter_map(|place| self.store.record(place));
+                    self.state(subject).places.into_iter().filter_map(|place| self.store.record(place));
                 records.extend(found.filter(|record| record.subject == key && !record.deleted));
             }
             if self.history.head() == head {
@@ -248,7 +263,7 @@ impl Hub {
         age: Millis,
     ) -> Option<Vec<(String, u64, Vec<u8>)>> {
         let is_fresh = |subject: &Subject| {
-            let state = self.store.state(subject);
+            let state = self.state(subject);
             state.since != 0 && now.saturating_sub(state.read_at) <= age
         };
         if subjects.is_empty() || !self.is_read(now) || !subjects.iter().all(is_fresh) {
@@ -269,7 +284,7 @@ impl Hub {
     /// Whether changes of a subject are being written down, so that a watch can go on from a list that is made now.
     pub fn is_followed(&self, subject: &Subject, now: Millis, linger: Millis) -> bool {
         self.is_read(now)
-            && self.store.state(subject).since != 0
+            && self.state(subject).since != 0
             && now.saturating_sub(self.wants.of(subject).watched_at) < linger
     }
 

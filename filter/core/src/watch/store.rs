@@ -9,6 +9,8 @@ use std::rc::Rc;
 /// What is known of a subject. Written by the one writer alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
+    /// [`crate::planes::identity_of`] of the Coder that this was read of.
+    pub(super) identity: u64,
     /// Changes are in the history from this version on; 0 where nothing is known.
     pub since: u64,
     /// When the last complete reading began.
@@ -72,6 +74,7 @@ impl Store {
 
     pub(super) fn set_state(&self, subject: &Subject, state: &State) -> bool {
         let mut packer = Packer::default()
+            .number(state.identity)
             .number(state.since)
             .number(state.read_at.cast_unsigned())
             .number(state.read_version)
@@ -121,6 +124,7 @@ impl Store {
 fn unpack_state(bytes: &[u8]) -> Option<State> {
     let mut bytes = Unpacker(bytes);
     let mut state = State {
+        identity: bytes.number()?,
         since: bytes.number()?,
         read_at: bytes.moment()?,
         read_version: bytes.number()?,

@@ -50,7 +50,8 @@ impl Wants {
         [&self.prefix, "touched.", namespace].concat()
     }
 
-    pub(super) fn prepare(&self, namespace: &str) {
+    /// Makes room for what is wanted of the Coder behind a namespace.
+    pub fn prepare(&self, namespace: &str) {
         let subjects =
             Kind::ALL.map(|kind| self.want_key(&Subject { namespace: namespace.to_owned(), kind }));
         for key in subjects.into_iter().chain([self.touched_key(namespace)]) {

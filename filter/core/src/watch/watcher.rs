@@ -15,6 +15,7 @@ use crate::kube::negotiation::Form;
 use crate::kube::selectors::{FieldSelector, LabelSelector};
 use crate::kube::status::Status;
 use crate::kube::watch_event::{Bare, EventType, append_bookmark, append_deleted, append_error};
+use crate::planes::{Mapping, identities};
 use crate::time::Millis;
 use std::rc::Rc;
 
@@ -25,6 +26,10 @@ pub struct Wish {
     pub kind: Kind,
     /// That kind of these Coders; none where no Coder stands behind the namespace.
     pub subjects: Vec<Subject>,
+    /// The namespace that is watched, if it is one.
+    pub namespace: Option<String>,
+    /// [`crate::planes::identities`] when the watch began: it is over when these are others.
+    pub identities: Vec<(String, u64)>,
     /// By labels.
     pub labels: LabelSelector,
     /// By fields.
@@ -59,6 +64,8 @@ type Told = (u64, Rc<Event>, bool);
 pub struct Watcher {
     hub: Rc<Hub>,
     wish: Wish,
+    /// The Coders of which is known that they are those that it began with.
+    planes: Option<Rc<[Mapping]>>,
     start: Option<Start>,
     /// Place of the next event.
     place: u64,
@@ -78,6 +85,7 @@ impl Watcher {
         Self {
             hub,
             wish,
+            planes: None,
             start: Some(start),
             place: 0,
             version: 0,
@@ -104,6 +112,9 @@ impl Watcher {
             return out;
         }
         let told = match self.start.take() {
+            _ if !self.is_served() => {
+                Err(Status::expired("another Coder stands behind a namespace that is watched"))
+            }
             Some(start) => self.begin(&mut out, start, now),
             None => Ok(()),
         };
@@ -117,6 +128,17 @@ impl Watcher {
             self.over = true;
         }
         out
+    }
+
+    /// Whether the Coders still are those that it began with. Where they are not, neither is what it was told; what there is now a list shows.
+    fn is_served(&mut self) -> bool {
+        let now = self.hub.planes.all();
+        if self.planes.as_ref().is_some_and(|before| Rc::ptr_eq(before, &now)) {
+            return true;
+        }
+        let same = identities(&now, self.wish.namespace.as_deref()) == self.wish.identities;
+        self.planes = same.then_some(now);
+        same
     }
 
     fn begin(&mut self, out: &mut Vec<u8>, start: Start, now: Millis) -> Result<(), Status> {

@@ -89,7 +89,7 @@ impl Writer {
         let mut used = Vec::new();
         for subject in subjects {
             let mut objects = BTreeMap::new();
-            let mut state = writer.hub.store.state(subject);
+            let mut state = writer.hub.state(subject);
             let places = std::mem::take(&mut state.places);
             for place in places {
                 let Some(record) = writer.hub.store.record(place) else { continue };
@@ -114,6 +114,15 @@ impl Writer {
             writer.unused = place.saturating_add(1);
         }
         writer
+    }
+
+    /// Takes care of a further subject, of which nothing is known.
+    pub fn track(&mut self, subject: &Subject) {
+        if self.table(subject).is_none() {
+            let state = State { identity: self.hub.state(subject).identity, ..State::default() };
+            self.hub.store.set_state(subject, &state);
+            self.tables.push(Table { subject: subject.clone(), objects: BTreeMap::new() });
+        }
     }
 
     fn table(&self, subject: &Subject) -> Option<&Table> {
@@ -264,7 +273,7 @@ impl Writer {
             .collect();
         let versions = self.hub.clock.versions(now, &stamps);
         let key = subject.key();
-        let mut state = self.hub.store.state(subject);
+        let mut state = self.hub.state(subject);
         let mut events = Vec::with_capacity(changes.len());
         let mut cleared = Vec::new();
         for ((_, mut event, object), version) in changes.into_iter().zip(versions) {
@@ -336,14 +345,14 @@ impl Writer {
 
     /// Whether a complete reading that begins now goes on from what is known; else it is a new beginning, and no change is told.
     pub fn goes_on(&self, subject: &Subject, now: Millis) -> bool {
-        let state = self.hub.store.state(subject);
+        let state = self.hub.state(subject);
         state.since != 0 && now.saturating_sub(state.read_at.max(state.failed_at)) < FORGOTTEN
     }
 
     /// Takes in a complete reading as a new beginning. `version` was given out when it began.
     pub fn begin(&mut self, subject: &Subject, observed: Vec<Observed>, version: u64) {
         let observed = self.without_doubles(observed);
-        let mut state = self.hub.store.state(subject);
+        let mut state = self.hub.state(subject);
         for place in std::mem::take(&mut state.places) {
             self.hub.store.clear(place);
             self.free.push(place);
@@ -376,7 +385,7 @@ impl Writer {
 
     /// A complete reading has been taken in: it began at that moment, and that version was given out then.
     pub fn read(&self, subject: &Subject, began: Millis, version: u64) {
-        let state = self.hub.store.state(subject);
+        let state = self.hub.state(subject);
         let state =
             State { read_at: began, read_version: version, failure: String::new(), failed_at: 0, ..state };
         self.hub.store.set_state(subject, &state);

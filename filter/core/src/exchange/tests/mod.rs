@@ -4,6 +4,7 @@ mod access;
 mod aggregated;
 mod bodies;
 mod coder;
+mod control_planes;
 mod documents;
 mod faults;
 mod lists;
@@ -59,10 +60,15 @@ impl World {
         let config = format!(
             r#"{{"mode":"front","kubernetes":{{"cluster":"kube","frontProxyCluster":"kube-front-proxy"}},"controlPlanes":[{planes}],"limits":{limits}}}"#
         );
+        Self::configured(&config, move |call, before| coder(&call.path, before))
+    }
+
+    /// The same with this configuration; clusters whose names begin with `coder` are Coders.
+    pub(super) fn configured(config: &str, coder: impl Fn(&Call, usize) -> Outcome + 'static) -> Self {
         let filter = Filter::new(Config::parse(config.as_bytes()).unwrap());
         Self {
             filter,
-            coder: Box::new(move |call, before| coder(&call.path, before)),
+            coder: Box::new(coder),
             kube: Box::new(|call| allow(call, true)),
             calls: RefCell::default(),
             now: NOW,
@@ -104,6 +110,12 @@ impl World {
         };
         let first = exchange.body(body, true, self.now);
         self.drive(&mut exchange, first, self.now).expect("the exchange waits for nothing")
+    }
+
+    /// Lets the filter do what it does by itself.
+    pub(super) fn keep(&self) -> Vec<(Reply, i64)> {
+        self.filter.keep(self.now);
+        self.background()
     }
 
     /// Lets the filter look for what is to be promoted.

@@ -94,7 +94,7 @@ async fn ring(cx: &Cx, bell: &Bell, words: &[String]) -> Outcome {
 }
 
 /// Rings from a process in which nobody watches.
-pub(super) fn ring_once(cx: &Cx, bell: &Bell, words: &[String]) {
+pub(in crate::exchange) fn ring_once(cx: &Cx, bell: &Bell, words: &[String]) {
     let port = Rc::new(Port::background(cx.now(), 5_000));
     let cx = Cx::new(cx.filter.clone(), port.clone());
     let (bell, words) = (bell.clone(), words.to_vec());

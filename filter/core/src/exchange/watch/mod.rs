@@ -173,6 +173,13 @@ pub(super) fn keep(filter: &Rc<Filter>, now: Millis) {
             .collect();
         watching.writer.replace(Some(Writer::new(watching.hub.clone(), &subjects)));
     }
+    if let Some(writer) = watching.writer.borrow_mut().as_mut() {
+        for place in places.iter() {
+            for kind in Kind::ALL {
+                writer.track(&Subject { namespace: place.plane.namespace.clone(), kind });
+            }
+        }
+    }
     for plane in places.iter().map(|place| &place.plane).filter(|plane| wanted(&plane.namespace)) {
         run(filter, &plane.namespace, now, |cx| poll::poll(cx, plane.clone()));
     }

@@ -10,6 +10,7 @@ use super::reading::{self, One, Read};
 use super::{LINGER, word};
 use crate::config::ControlPlane;
 use crate::kube::status::Status;
+use crate::planes::identity_of;
 use crate::time::Millis;
 use crate::watch::{Gone, Kind, Observed, Subject, Touched, Writer};
 use std::rc::Rc;
@@ -74,11 +75,16 @@ pub(super) async fn poll(cx: Rc<Cx>, plane: Rc<ControlPlane>) {
     loop {
         let now = poll.cx.now();
         let wanted = Kind::ALL.map(|kind| poll.is_wanted(kind));
-        if wanted == [false; 2] || !poll.is_our_turn() {
-            return;
-        }
+        // Another Coder is read by another, which knows nothing of this one.
+        let mapping = poll.cx.filter.planes.mapping(&poll.plane.namespace);
+        let mapping = mapping.filter(|mapping| identity_of(&mapping.plane) == identity_of(&poll.plane));
+        let Some(mapping) = mapping.filter(|_| wanted != [false; 2] && poll.is_our_turn()) else { return };
         if now >= poll.paused_until {
-            match poll.turn(wanted).await {
+            let read = match mapping.broken {
+                Some(status) => Err(status),
+                None => poll.turn(wanted).await,
+            };
+            match read {
                 Ok(true) => {
                     poll.pause = 0;
                     poll.cx.filter.watching.failing_since.set(0);

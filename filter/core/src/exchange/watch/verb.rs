@@ -33,6 +33,8 @@ pub(in crate::exchange) struct Watch<'a> {
     pub(in crate::exchange) kind: Kind,
     /// None where no Coder stands behind the namespace.
     pub(in crate::exchange) planes: &'a [&'a ControlPlane],
+    /// [`crate::planes::identities`] of what is watched.
+    pub(in crate::exchange) identities: Vec<(String, u64)>,
     pub(in crate::exchange) query: &'a Query,
     pub(in crate::exchange) accepted: &'a Accepted,
 }
@@ -63,6 +65,8 @@ pub(in crate::exchange) async fn watch(cx: &Cx, asked: Watch<'_>) -> Result<Repl
     let wish = Wish {
         kind: asked.kind,
         subjects,
+        namespace: asked.info.namespace.clone(),
+        identities: asked.identities.clone(),
         form: asked.accepted.form,
         bookmarks: options.allow_watch_bookmarks,
         labels: options.label_selector,

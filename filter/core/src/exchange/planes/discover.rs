@@ -1,0 +1,201 @@
+//! Reads the objects and, where that is wanted or they are new, their Secrets, and puts what they say in the place of what was known.
+
+use super::super::context::Cx;
+use super::super::port::Outcome;
+use super::object::{List, Object, PATH};
+use super::{ask, changed};
+use crate::config::{ControlPlane, Discovery, Egress, parse_url};
+use crate::json;
+use crate::kube::status::Status;
+use crate::kube::{percent, secret};
+use crate::planes::{Access, Mapping, Token, identity_of};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use twox_hash::XxHash64;
+
+/// Reads all objects; `tokens` reads all Secrets again, too.
+///
+/// # Errors
+/// 503 where kube-apiserver does not say which objects there are. Then what was known stays.
+pub(super) async fn read(cx: &Cx, tokens: bool) -> Result<(), Status> {
+    let Some(discovery) = &cx.filter.config.discovery else { return Ok(()) };
+    let (planes, began) = (&cx.filter.planes, cx.now());
+    let outcome = ask(&cx.port, &cx.filter, discovery, PATH.to_owned()).await;
+    let unreadable = |why: &str| {
+        Status::service_unavailable(format!(
+            "kube-apiserver cannot be asked which CoderControlPlane objects there are{why}"
+        ))
+    };
+    let body = match outcome {
+        Ok(answer) if answer.status == 200 => answer.body,
+        // No such kind: nobody has installed it, or it has been taken away with all of its objects.
+        Ok(answer) if answer.status == 404 => br#"{"items":[]}"#.to_vec(),
+        Ok(answer) if answer.status == 403 => {
+            return Err(unreadable(": it does not allow that (control-planes-rbac.yaml)"));
+        }
+        _ => return Err(unreadable("")),
+    };
+    let list: List<'_> = json::read(&body).map_err(|_| unreadable(": its answer is of no use"))?;
+    let mut found = Vec::new();
+    let mut asked = Vec::new();
+    for namespace in namespaces(&list).into_iter().filter(|namespace| !planes.is_fixed(namespace)) {
+        let of_it = || list.items.iter().filter(|object| object.metadata.namespace == *namespace);
+        let eligible: Vec<&Object<'_>> = of_it().filter(|object| object.is_eligible()).collect();
+        let before = planes.mapping(namespace);
+        match eligible.as_slice() {
+            // One that is served goes on being served for as long as it is there and not disabled: that its operator is not content at the moment
+            // must not make everything in it vanish.
+            [] => {
+                let stays = |access: &Rc<Access>| {
+                    of_it().any(|object| object.is_enabled() && object.metadata.uid == access.uid)
+                };
+                found.extend(before.filter(|before| before.access.as_ref().is_some_and(stays)));
+            }
+            [object] => match plane(discovery, object) {
+                Ok(plane) => {
+                    let known = planes.access(namespace, identity_of(&plane));
+                    let known = known.filter(|access| object.secret() == Some((&access.secret, &access.key)));
+                    match known {
+                        Some(access) if !tokens => {
+                            found.push(Mapping { plane: Rc::new(plane), broken: None, access: Some(access) });
+                        }
+                        known => {
+                            let (name, key) = object.secret().unwrap_or_default();
+                            let path = secret_path(namespace, name);
+                            let pending = ask(&cx.port, &cx.filter, discovery, path);
+                            asked.push((pending, plane, *object, (name, key), known));
+                        }
+                    }
+                }
+                Err(mapping) => found.push(mapping),
+            },
+            several => found.push(too_many(discovery, before, namespace, several)),
+        }
+    }
+    for (pending, plane, object, (name, key), known) in asked {
+        let token = token(pending.await, &plane.namespace, name, key);
+        let (broken, access) = match token {
+            Ok(token) => (None, Some(access(object, name, key, token))),
+            // kube-apiserver does not say: what was known holds.
+            Err((_, false)) if known.is_some() => (None, known),
+            Err((why, _)) => (Some(unusable(object, &why)), None),
+        };
+        found.push(Mapping { plane: Rc::new(plane), broken, access });
+    }
+    if planes.discovered(found, began) {
+        changed(cx);
+    }
+    Ok(())
+}
+
+/// The path of a Secret.
+pub(super) fn secret_path(namespace: &str, name: &str) -> String {
+    ["/api/v1/namespaces/", namespace, "/secrets/", &percent::encode_segment(name)].concat()
+}
+
+fn access(object: &Object<'_>, secret: &str, key: &str, token: Token) -> Rc<Access> {
+    Rc::new(Access {
+        object: object.metadata.name.to_string(),
+        uid: object.metadata.uid.to_string(),
+        secret: secret.to_owned(),
+        key: key.to_owned(),
+        token: RefCell::new(token),
+        checked_at: Cell::default(),
+    })
+}
+
+/// The token in a Secret, or why there is none, and whether that is certain.
+pub(super) fn token(
+    outcome: Outcome,
+    namespace: &str,
+    name: &str,
+    key: &str,
+) -> Result<Token, (String, bool)> {
+    let secret = format!("Secret \"{namespace}/{name}\"");
+    match outcome {
+        Ok(answer) if answer.status == 200 => match secret::value(&answer.body, key) {
+            Some(value) => Token::new(&value)
+                .ok_or_else(|| (format!("{secret} holds no token in its key \"{key}\""), true)),
+            None => Err((format!("{secret} has no key \"{key}\""), true)),
+        },
+        Ok(answer) if answer.status == 404 => Err((format!("{secret} does not exist"), true)),
+        Ok(answer) if answer.status == 403 => Err((format!("{secret} may not be read"), true)),
+        _ => Err((format!("{secret} cannot be read for the moment"), false)),
+    }
+}
+
+fn namespaces<'a>(list: &'a List<'_>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for object in &list.items {
+        if !names.contains(&&*object.metadata.namespace) {
+            names.push(&object.metadata.namespace);
+        }
+    }
+    names
+}
+
+/// How the Coder of an object is called.
+fn plane(discovery: &Discovery, object: &Object<'_>) -> Result<ControlPlane, Mapping> {
+    let url = object.status.url.trim();
+    let identity = identity(object);
+    let mut plane = ControlPlane {
+        namespace: object.metadata.namespace.to_string(),
+        cluster: discovery.egress.clone(),
+        dashboard_url: url.trim_end_matches('/').to_owned(),
+        delete_with_namespace: discovery.delete_with_namespace,
+        egress: Some(Egress { identity, ..Egress::default() }),
+        ..ControlPlane::default()
+    };
+    let Some((https, authority, prefix)) = parse_url(url) else {
+        let broken = Some(unusable(object, "status.url is not an http or https URL of a Coder"));
+        return Err(Mapping { plane: Rc::new(plane), broken, access: None });
+    };
+    plane.authority = authority.to_owned();
+    plane.egress = Some(Egress { https, prefix: prefix.to_owned(), identity });
+    Ok(plane)
+}
+
+/// Of the same object with the same URL it is the same, and never 0.
+fn identity(object: &Object<'_>) -> u64 {
+    let seed = XxHash64::oneshot(0, object.metadata.uid.as_bytes());
+    XxHash64::oneshot(seed, object.status.url.trim().trim_end_matches('/').as_bytes()).max(1)
+}
+
+/// Whoever asks is told, and those who watch the one that was served so far keep their streams.
+fn too_many(
+    discovery: &Discovery,
+    before: Option<Mapping>,
+    namespace: &str,
+    objects: &[&Object<'_>],
+) -> Mapping {
+    let mut names: Vec<&str> = objects.iter().map(|object| &*object.metadata.name).collect();
+    crate::sort::sort_by(&mut names, Ord::cmp);
+    let broken = Some(Status::bad_request(format!(
+        "namespace \"{namespace}\" has {} eligible CoderControlPlane objects, and there may be one: {}",
+        names.len(),
+        names.join(", ")
+    )));
+    let same = |before: &Mapping| objects.iter().any(|object| identity(object) == identity_of(&before.plane));
+    let plane = match before.filter(same) {
+        Some(before) => before.plane,
+        None => {
+            let egress = Some(Egress { identity: 1, ..Egress::default() });
+            let cluster = discovery.egress.clone();
+            Rc::new(ControlPlane {
+                namespace: namespace.to_owned(),
+                cluster,
+                egress,
+                ..ControlPlane::default()
+            })
+        }
+    };
+    Mapping { plane, broken, access: None }
+}
+
+fn unusable(object: &Object<'_>, why: &str) -> Status {
+    let metadata = &object.metadata;
+    Status::service_unavailable(format!(
+        "CoderControlPlane {} of namespace \"{}\" cannot be used: {why}",
+        metadata.name, metadata.namespace
+    ))
+}
