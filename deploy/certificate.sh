@@ -1,13 +1,17 @@
 #!/bin/sh
 # A CA and a serving certificate for aggregated mode, beside deploy/kustomize/components/certificate-files/kustomization.yaml, where the overlays take
-# them from. Run it again and apply again to renew: Envoy reads a new certificate without a restart. The CA's key is thrown away, so a renewal is a new
-# CA, which the APIService learns by the same apply. Whoever has cert-manager takes the overlay cert-manager instead.
+# them from. Run it again and apply again to renew: Envoy reads a new certificate without a restart. The CA's key is thrown away, so a renewal brings a
+# new CA; the one before is believed beside it, until every pod has the new certificate. Whoever has cert-manager takes the overlay cert-manager instead.
 #
-#   deploy/certificate.sh [folder] [days]
+#   deploy/certificate.sh [folder] [days] [name]
 set -eu
 folder=${1:-$(dirname "$0")/kustomize/components/certificate-files}
 days=${2:-365}
-name=coder-kube-filter.coder-kube-filter.svc
+name=${3:-coder-kube-filter.coder-kube-filter.svc}
+names=DNS:$name
+case $name in
+*.svc) names=$names,DNS:$name.cluster.local ;;
+esac
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -26,7 +30,7 @@ subjectKeyIdentifier = hash
 basicConstraints = critical, CA:FALSE
 keyUsage = critical, digitalSignature
 extendedKeyUsage = serverAuth
-subjectAltName = DNS:$name, DNS:$name.cluster.local
+subjectAltName = $names
 subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid
 END
@@ -42,6 +46,8 @@ openssl x509 -req -in "$work/tls.csr" -CA "$work/ca.crt" -CAkey "$work/ca.key" -
     exit 1
 }
 mkdir -p "$folder"
+# The first of what is there: the CA of the certificate that is in use.
+[ ! -f "$folder/ca.crt" ] || openssl x509 -in "$folder/ca.crt" >>"$work/ca.crt"
 for file in ca.crt tls.crt tls.key; do
     mv "$work/$file" "$folder/$file"
 done

@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 /// Each file, the configuration that it comes from, and what its first lines say.
 const FILTERS: [(&str, &str, &str); 2] = [
     (
-        "envoyfilter-front.yaml",
+        "front/envoyfilter.yaml",
         "front.yaml",
         "The gateway in front of kube-apiserver: listeners and clusters",
     ),
     (
-        "envoyfilter-aggregated.yaml",
+        "aggregated/envoyfilter.yaml",
         "aggregated.yaml",
         "The gateway behind an APIService: listeners and clusters",
     ),
