@@ -13,7 +13,9 @@ type Part = (&'static str, &'static str);
 const BELL: [Part; 2] = [("# bell", "# end of bell"), ("\"watch\": {", "},")];
 /// What stands before and after whatever only clients with certificates need.
 const CERTIFICATES: Part = ("# certificates", "# end of certificates");
-/// Words for what stands in that part, and what they mean.
+/// What stands before and after whatever only discovered Coders need.
+const DISCOVERY: [Part; 2] = [("# discovery", "# end of discovery"), ("\"discovery\": {", "},")];
+/// Words for what stands among the certificates, and what they mean.
 const ANCHORS: [(&str, &str); 2] = [
     ("route: *ours", "route: &ours { cluster: kube, timeout: 0s, idle_timeout: 40s }"),
     (
@@ -21,7 +23,7 @@ const ANCHORS: [(&str, &str); 2] = [
         "typed_per_filter_config: &filtered\n                  coder-kube-filter: { \"@type\": type.googleapis.com/envoy.config.route.v3.FilterConfig, config: {} }",
     ),
 ];
-const SIDECAR_HEADING: &str = "# front.yaml for the one pod that it stands in: without client certificates and without the bell. Made from it by a test (CONTRIBUTING.md):\n# change that file, not this one.\n#\n";
+const SIDECAR_HEADING: &str = "# front.yaml for the one pod that it stands in: without client certificates, discovery and the bell. Made from it by a test (CONTRIBUTING.md):\n# change that file, not this one.\n#\n";
 const HEADING: &str = "# front.yaml without the bell, made from it by a test (CONTRIBUTING.md): change that file, not this one.\n#\n";
 
 #[test]
@@ -35,7 +37,7 @@ fn the_one_without_a_bell_is_the_other_without_it() {
 
 #[test]
 fn a_sidecar_is_the_front_for_one_pod() {
-    let text = without(&without(&read("front.yaml"), &BELL), &[CERTIFICATES]);
+    let text = without(&without(&without(&read("front.yaml"), &BELL), &DISCOVERY), &[CERTIFICATES]);
     let expect = ["\"frontProxyCluster\": \"kube-front-proxy\",\n"].iter().fold(text, |text, line| {
         let (before, after) = text.split_once(line).expect("the plugin's configuration names it");
         before.trim_end_matches(' ').to_owned() + after
@@ -46,7 +48,7 @@ fn a_sidecar_is_the_front_for_one_pod() {
     assert!(expect.contains(public));
     let expect = format!("{SIDECAR_HEADING}{}", expect.replace(public, own));
     is("sidecar.yaml", &expect);
-    for word in ["front-proxy", "client-ca", "presented", "kube-token", "end of"] {
+    for word in ["front-proxy", "client-ca", "presented", "kube-token", "egress", "end of"] {
         assert!(!expect.contains(word), "{word} stands outside of its marks");
     }
 }

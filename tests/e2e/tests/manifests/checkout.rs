@@ -10,11 +10,12 @@ use std::{
 };
 
 /// Below `deploy`.
-pub(crate) const OVERLAYS: [&str; 7] = [
+pub(crate) const OVERLAYS: [&str; 8] = [
     "kustomize/overlays/aggregated",
     "kustomize/overlays/cert-manager",
     "kustomize/overlays/gateway",
     "kustomize/overlays/high-availability",
+    "kustomize/overlays/image",
     "kustomize/overlays/sidecar",
     "istio/aggregated",
     "istio/front",
@@ -143,7 +144,9 @@ fn brings(source: &Value, file: &str, objects: &[Value]) -> bool {
         objects.iter().find(|object| object["kind"] == "ConfigMap" && &object["metadata"]["name"] == name);
     let held =
         |key: &str| ours.is_none_or(|map| map["data"][key].is_string() || map["binaryData"][key].is_string());
-    if source["serviceAccountToken"]["path"] == file {
+    // An image is believed to have what `cargo xtask dist` puts into it.
+    if source["serviceAccountToken"]["path"] == file || (source["image"].is_object() && file == "plugin.wasm")
+    {
         return true;
     }
     match from["items"].as_array() {

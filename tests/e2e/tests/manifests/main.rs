@@ -6,17 +6,8 @@ mod demo;
 mod istio;
 
 use checkout::{Checkout, OVERLAYS, find};
-use e2e::{Lab, Parts, scratch::unique, skip};
+use e2e::{Lab, scratch::unique};
 use serde_json::{Value, json};
-
-/// Whether the lab's kube-apiserver is a real one: beside a stand-in Coder it may be.
-fn judges(lab: &Lab) -> bool {
-    let real = std::env::var("LAB_KUBE").map_or(lab.parts == Parts::Real, |kube| kube == "real");
-    if !real {
-        skip("what kube-apiserver says: the stand-in has none of these kinds");
-    }
-    real
-}
 
 /// What server-side dry-run has to say about objects that are sent to it.
 #[track_caller]
@@ -43,7 +34,7 @@ fn kube_apiserver_accepts_every_overlay() {
         objects.retain(|object| {
             !foreign.iter().any(|group| object["apiVersion"].as_str().unwrap().starts_with(group))
         });
-        if judges(&lab) {
+        if lab.is_real("what kube-apiserver says of them") {
             accepted(&lab, &objects);
         }
     }
@@ -53,7 +44,7 @@ fn kube_apiserver_accepts_every_overlay() {
 #[test]
 fn everything_can_be_applied() {
     let Some(lab) = Lab::writing() else { return };
-    if !judges(&lab) {
+    if !lab.is_real("what kube-apiserver says of them") {
         return;
     }
     let (name, kubectl) = (unique(), lab.kubectl_direct());
@@ -95,6 +86,8 @@ fn overlays_are_what_they_say() {
         let cluster_wide = objects.iter().any(|object| {
             object["kind"] == "ClusterRoleBinding" && object["metadata"]["name"] == "coder-kube-filter"
         });
+        assert!(!may(&objects, "secrets"), "{overlay}: Secrets of every namespace can be read");
+        assert!(may(&objects, "subjectaccessreviews") == cluster_wide, "{overlay}");
         let service = objects.iter().find(|object| object["kind"] == "APIService");
         let name = overlay.rsplit('/').next().unwrap();
         let behind = !["gateway", "sidecar", "front"].contains(&name);
@@ -140,4 +133,19 @@ fn pods_have_what_envoy_reads() {
             assert!(checkout::mounted(pod, &path, &objects), "{overlay}: nothing brings {path}");
         }
     }
+}
+
+/// Whether a ClusterRole that is bound in the whole cluster names this resource, or all.
+fn may(objects: &[Value], resource: &str) -> bool {
+    let bindings = objects.iter().filter(|object| object["kind"] == "ClusterRoleBinding");
+    let mut rules = bindings.flat_map(|binding| {
+        let bound = |role: &&Value| {
+            role["kind"] == "ClusterRole" && role["metadata"]["name"] == binding["roleRef"]["name"]
+        };
+        let role = objects.iter().find(bound).expect("a binding names a ClusterRole that is there");
+        role["rules"].as_array().unwrap()
+    });
+    rules.any(|rule| {
+        rule["resources"].as_array().unwrap().iter().any(|named| named == resource || named == "*")
+    })
 }
