@@ -107,7 +107,7 @@ fn patches(configuration: &Value) -> Vec<Value> {
     let resources = &configuration["static_resources"];
     let gateway = json!({ "context": "GATEWAY" });
     let add = |what: &str, value: &Value| json!({ "applyTo": what, "match": gateway, "patch": { "operation": "ADD", "value": value } });
-    // Envoy asks for secrets over REST only from clusters of its bootstrap; all others may come later.
+    // From where secrets are asked over REST is there before any listener asks; all others may come later.
     let asked = clusters_of_subscriptions(resources);
     let (fixed, others): (Vec<&Value>, Vec<&Value>) =
         list(&resources["clusters"]).iter().partition(|cluster| asked.contains(&cluster["name"]));

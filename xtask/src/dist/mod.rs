@@ -32,6 +32,11 @@ const SUMS: &str = "SHA256SUMS";
 pub(crate) struct Dist {}
 
 pub(crate) fn run(_: &Dist) -> Result<()> {
+    make()
+}
+
+/// Makes everything anew.
+pub(crate) fn make() -> Result<()> {
     let built = module::build(false)?;
     module::within_limit(&built)?;
     let module = std::fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;

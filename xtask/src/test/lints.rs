@@ -8,6 +8,8 @@ use super::{Outcome, Report};
 use crate::progress::step;
 use crate::{command, module, paths, tools};
 
+/// Every script that people run, and CI's.
+const SCRIPTS: [&str; 3] = [".ci/run", "deploy/certificate.sh", "kind-cluster/demo.sh"];
 const ADVISORIES: &str = "https://github.com/RustSec/advisory-db";
 
 pub(super) fn run(report: &mut Report) {
@@ -29,6 +31,9 @@ pub(super) fn run(report: &mut Report) {
     report.check("Justfile", || {
         let mut just = Command::new(tools::just()?);
         passed(just.current_dir(paths::root()).args(["--fmt", "--check", "--unstable"]))
+    });
+    report.check("scripts", || {
+        passed(Command::new(tools::shellcheck()?).current_dir(paths::root()).args(SCRIPTS))
     });
     report.check("dependencies: bans, licences, sources", || deny(&["bans", "licenses", "sources"]));
     report.check("dependencies: advisories", || {

