@@ -28,9 +28,10 @@ const HEADING: &str = "# front.yaml without the bell, made from it by a test (CO
 
 #[test]
 fn the_one_without_a_bell_is_the_other_without_it() {
-    let expect = format!("{HEADING}{}", without(&read("front.yaml"), &BELL));
+    // Discovery speaks to kube-apiserver as the bell does.
+    let expect = format!("{HEADING}{}", without(&read("front.yaml"), &[BELL, DISCOVERY].concat()));
     is("front-long-poll.yaml", &expect);
-    for word in ["kube-token", "x-coder-kube-carrier", "pollerLease", "end of bell"] {
+    for word in ["kube-token", "x-coder-kube-carrier", "pollerLease", "end of bell", "egress"] {
         assert!(!expect.contains(word), "the bell's {word} stands outside of its marks");
     }
 }
@@ -70,6 +71,18 @@ fn marks_are_taken_out_with_what_is_between() {
     check("a\n  # bell\n  b\n  # end of bell\nc\n", "a\nc\n");
     check("a: |\n  \"watch\": {\n    \"x\": {\n    },\n  },\n  \"y\"\n", "a: |\n  \"y\"\n");
     check("# bells\na\n", "# bells\na\n");
+}
+
+/// What discovery needs is the same in every configuration that has it.
+#[test]
+fn discovery_is_the_same_everywhere() {
+    let [(begin, end), _] = DISCOVERY;
+    let parts = |name: &str| -> Vec<String> {
+        let (text, begin) = (read(name), format!("{begin}\n"));
+        text.split(&begin).skip(1).map(|part| part.split_once(end).unwrap().0.to_owned()).collect()
+    };
+    assert_eq!(parts("front.yaml").len(), 3);
+    assert_eq!(parts("front.yaml"), parts("aggregated.yaml"));
 }
 
 /// Leaves out what stands between these marks.

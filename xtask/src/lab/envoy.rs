@@ -47,9 +47,9 @@ impl Shipped {
     /// What is applied to the cluster before it can work; empty when the filter is nobody there.
     pub(crate) fn manifests(self) -> &'static [&'static str] {
         match self {
-            Self::Front => &["bell.yaml"],
+            Self::Front => &["bell.yaml", "control-planes-rbac.yaml"],
             Self::FrontLongPoll => &[],
-            Self::Aggregated => &["bell.yaml", "aggregated-rbac.yaml"],
+            Self::Aggregated => &["bell.yaml", "aggregated-rbac.yaml", "control-planes-rbac.yaml"],
         }
     }
 
@@ -203,6 +203,10 @@ pub(crate) fn render(shipped: Shipped, place: &Place, ports: Ports) -> Result<Re
             ]
         }
     });
+    if shipped != Shipped::FrontLongPoll {
+        // Not every machine has the system's CAs, and here nobody is signed by them.
+        replacements.push(("/etc/ssl/certs/ca-certificates.crt".to_owned(), pki("kube-ca.crt")));
+    }
     let mut secret = |name: &str, token: &str| {
         let secret = Secret::token(&folder, name, token)?;
         replacements.push((etc(&format!("{name}/secret.yaml")), secret.resource.display().to_string()));

@@ -47,6 +47,19 @@ pub(crate) fn start(lab: &Path, program: &Path, pki: &Pki, tokens: &Tokens) -> R
                     "resources": ["leases"],
                     "names": ["bell", "poller"],
                     "namespaces": [FILTER],
+                }, {
+                    // As envoy/control-planes-rbac.yaml.
+                    "name": format!("{FILTER}-control-planes"),
+                    "users": [filter],
+                    "verbs": ["get", "list", "watch"],
+                    "apiGroups": ["coder.com"],
+                    "resources": ["codercontrolplanes"],
+                }, {
+                    "name": format!("{FILTER}-tokens"),
+                    "users": [filter],
+                    "verbs": ["get"],
+                    "apiGroups": [""],
+                    "resources": ["secrets"],
                 }],
                 "pods": [{ "namespace": NAMESPACE, "name": "coder-0" }, { "namespace": "default", "name": "web-0" }],
             },

@@ -126,7 +126,7 @@ impl Cx {
         call.path.insert_str(0, &egress.prefix);
         let way = if egress.https { "https" } else { "http" };
         call.headers.push(("x-coder-kube-egress".to_owned(), way.to_owned()));
-        Again::send(&self.filter, &self.port, &plane.namespace, access, call, changes)
+        self.port.call_with(Again::new(&self.filter, &plane.namespace, access, call), changes)
     }
 
     /// Asks Coder, to be waited for. An answer is a 2xx.

@@ -97,6 +97,8 @@ pub struct Port {
     next: Cell<CallId>,
     outbox: RefCell<Vec<(CallId, Call)>>,
     outcomes: RefCell<Vec<(CallId, Outcome)>>,
+    /// What is done where these calls are refused.
+    agains: RefCell<Vec<(CallId, Box<Again>)>>,
     wakes_at: Cell<Option<Millis>>,
     writes: Cell<bool>,
     /// What the client's stream becomes.
@@ -124,6 +126,7 @@ impl Port {
             next: Cell::new(0),
             outbox,
             outcomes,
+            agains: RefCell::default(),
             wakes_at,
             writes,
             carried,
@@ -216,9 +219,14 @@ impl Port {
     }
 
     /// Sends a call. It is on its way even before the returned future is awaited, so calls sent together run together.
-    pub fn call(&self, mut call: Call) -> Pending<'_> {
+    pub fn call(&self, call: Call) -> Pending<'_> {
         let id = self.next.get();
         self.next.set(id.wrapping_add(1));
+        self.send(id, call);
+        Pending { port: self, id }
+    }
+
+    fn send(&self, id: CallId, mut call: Call) {
         let left = match self.deadline {
             Deadline::At(moment) => moment.saturating_sub(self.now()),
             Deadline::Each(duration) => duration,
@@ -230,7 +238,6 @@ impl Port {
             call.timeout_ms = call.timeout_ms.min(left);
             self.outbox.borrow_mut().push((id, call));
         }
-        Pending { port: self, id, again: None }
     }
 
     /// A call that cannot be made.
@@ -238,7 +245,7 @@ impl Port {
         let id = self.next.get();
         self.next.set(id.wrapping_add(1));
         self.hand_in(id, Err(Lost::NotSent));
-        Pending { port: self, id, again: None }
+        Pending { port: self, id }
     }
 
     pub(super) fn set_now(&self, now: Millis) {
@@ -247,7 +254,35 @@ impl Port {
 
     pub(super) fn hand_in(&self, id: CallId, outcome: Outcome) {
         self.coder.end(id, self.now());
-        self.outcomes.borrow_mut().push((id, outcome));
+        let mut agains = self.agains.borrow_mut();
+        let again = agains.iter().position(|(of, _)| *of == id).map(|place| agains.swap_remove(place).1);
+        drop(agains);
+        let next = match again {
+            Some(again) => again.next(self.now(), outcome),
+            None => Err(outcome),
+        };
+        // Whoever waits does not see that another call has taken the place of his.
+        match next {
+            Ok((call, again)) => self.send_again(id, call, again),
+            Err(outcome) => self.outcomes.borrow_mut().push((id, outcome)),
+        }
+    }
+
+    fn send_again(&self, id: CallId, call: Call, again: Option<Box<Again>>) {
+        if let Some(again) = again {
+            self.agains.borrow_mut().push((id, again));
+        }
+        self.coder.begin(id, self.now());
+        self.send(id, call);
+    }
+
+    /// As [`Port::call_coder`], with what is done where Coder refuses the token.
+    pub(super) fn call_with(&self, (call, again): (Call, Box<Again>), changes: bool) -> Pending<'_> {
+        let id = self.next.get();
+        self.next.set(id.wrapping_add(1));
+        self.writes.set(self.writes.get() || changes);
+        self.send_again(id, call, Some(again));
+        Pending { port: self, id }
     }
 
     pub(super) fn drain(&self) -> Vec<(CallId, Call)> {
@@ -259,28 +294,16 @@ impl Port {
 pub struct Pending<'a> {
     port: &'a Port,
     id: CallId,
-    /// What is done where it is refused, if anything is.
-    pub(super) again: Option<Box<Again>>,
 }
 
 impl Future for Pending<'_> {
     type Output = Outcome;
 
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Outcome> {
-        loop {
-            let mut outcomes = self.port.outcomes.borrow_mut();
-            let Some(place) = outcomes.iter().position(|(id, _)| *id == self.id) else {
-                return Poll::Pending;
-            };
-            let outcome = outcomes.swap_remove(place).1;
-            drop(outcomes);
-            match self.again.take() {
-                None => return Poll::Ready(outcome),
-                Some(again) => match again.next(self.port, outcome) {
-                    Ok(pending) => *self = pending,
-                    Err(outcome) => return Poll::Ready(outcome),
-                },
-            }
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Outcome> {
+        let mut outcomes = self.port.outcomes.borrow_mut();
+        match outcomes.iter().position(|(id, _)| *id == self.id) {
+            Some(place) => Poll::Ready(outcomes.swap_remove(place).1),
+            None => Poll::Pending,
         }
     }
 }

@@ -22,7 +22,7 @@ impl Kind {
 pub(crate) const VERBS: [&str; 7] = ["create", "delete", "get", "list", "patch", "update", "watch"];
 
 /// Every stored resource.
-pub(crate) const KINDS: [Kind; 6] = [
+pub(crate) const KINDS: [Kind; 7] = [
     Kind {
         group: "",
         version: "v1",
@@ -65,6 +65,16 @@ pub(crate) const KINDS: [Kind; 6] = [
         resource: "secrets",
         singular: "secret",
         kind: "Secret",
+        short: &[],
+        namespaced: true,
+    },
+    // What a CustomResourceDefinition would bring: the objects by which Coders are discovered.
+    Kind {
+        group: "coder.com",
+        version: "v1alpha1",
+        resource: "codercontrolplanes",
+        singular: "codercontrolplane",
+        kind: "CoderControlPlane",
         short: &[],
         namespaced: true,
     },

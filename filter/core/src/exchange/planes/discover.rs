@@ -3,7 +3,7 @@
 use super::super::context::Cx;
 use super::super::port::Outcome;
 use super::object::{List, Object, PATH};
-use super::{ask, changed};
+use super::{changed, question};
 use crate::config::{ControlPlane, Discovery, Egress, parse_url};
 use crate::json;
 use crate::kube::status::Status;
@@ -20,7 +20,7 @@ use twox_hash::XxHash64;
 pub(super) async fn read(cx: &Cx, tokens: bool) -> Result<(), Status> {
     let Some(discovery) = &cx.filter.config.discovery else { return Ok(()) };
     let (planes, began) = (&cx.filter.planes, cx.now());
-    let outcome = ask(&cx.port, &cx.filter, discovery, PATH.to_owned()).await;
+    let outcome = cx.port.call(question(&cx.filter, discovery, PATH.to_owned())).await;
     let unreadable = |why: &str| {
         Status::service_unavailable(format!(
             "kube-apiserver cannot be asked which CoderControlPlane objects there are{why}"
@@ -62,7 +62,7 @@ pub(super) async fn read(cx: &Cx, tokens: bool) -> Result<(), Status> {
                         known => {
                             let (name, key) = object.secret().unwrap_or_default();
                             let path = secret_path(namespace, name);
-                            let pending = ask(&cx.port, &cx.filter, discovery, path);
+                            let pending = cx.port.call(question(&cx.filter, discovery, path));
                             asked.push((pending, plane, *object, (name, key), known));
                         }
                     }

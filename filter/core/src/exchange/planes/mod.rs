@@ -12,7 +12,7 @@ pub(super) use again::Again;
 use super::Exchange;
 use super::context::Cx;
 use super::filter::Filter;
-use super::port::{Call, Pending, Port};
+use super::port::{Call, Port};
 use super::reply::Reply;
 use super::watch;
 use crate::config::Discovery;
@@ -156,9 +156,9 @@ pub(super) async fn reach(cx: &Cx, namespace: Option<&str>, verb: Verb) -> Resul
     }
 }
 
-/// Asks kube-apiserver with the filter's own token.
-fn ask<'a>(cx_port: &'a Port, filter: &Filter, discovery: &Discovery, path: String) -> Pending<'a> {
-    cx_port.call(Call {
+/// A question to kube-apiserver, with the filter's own token.
+fn question(filter: &Filter, discovery: &Discovery, path: String) -> Call {
+    Call {
         cluster: discovery.cluster.clone(),
         method: "GET",
         authority: filter.config.kubernetes.authority.clone(),
@@ -169,7 +169,7 @@ fn ask<'a>(cx_port: &'a Port, filter: &Filter, discovery: &Discovery, path: Stri
         ],
         body: Vec::new(),
         timeout_ms: CALL,
-    })
+    }
 }
 
 /// Other Coders are served now: whoever watches must begin anew, on this worker and, in a moment, on the others of this process.
