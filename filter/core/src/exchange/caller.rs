@@ -7,6 +7,7 @@ use crate::config::{Config, Mode};
 use crate::kube::headers::{self, AUTHORIZATION};
 use crate::kube::status::Status;
 use crate::kube::{subject, user::UserInfo};
+use std::rc::Rc;
 
 /// Header prefix of what only the proxy may tell the filter and itself.
 const INTERNAL: &str = "x-coder-kube-";
@@ -32,7 +33,7 @@ pub(super) enum Claim {
     /// Whoever has this bearer token.
     Token(String),
     /// It is known who.
-    User(UserInfo),
+    User(Rc<UserInfo>),
     /// Whom kube-apiserver names, if the holder of a verified certificate with this common name is kube-apiserver.
     FrontProxy(String),
 }
@@ -45,7 +46,7 @@ fn claim(request: &Request, identity: &[(&str, &str)]) -> Result<Claim, Status> 
     }
     match request.proof() {
         Proof::FrontProxy(subject) => Ok(Claim::FrontProxy(certified(subject)?.name)),
-        Proof::Client(subject) => Ok(Claim::User(certified(subject)?.authenticated())),
+        Proof::Client(subject) => Ok(Claim::User(Rc::new(certified(subject)?.authenticated()))),
         Proof::None => {
             let token = identity.iter().find_map(|(_, value)| headers::bearer_token(value));
             token.map(|token| Claim::Token(token.to_owned())).ok_or_else(unauthorized)

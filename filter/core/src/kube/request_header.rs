@@ -90,11 +90,7 @@ impl Authentication {
 
     /// The user that is named in headers which came with a certificate of that common name; none where that name is not allowed, or no user named.
     #[must_use]
-    pub fn user<'h>(
-        &self,
-        common_name: &str,
-        headers: impl Iterator<Item = (&'h str, &'h str)> + Clone,
-    ) -> Option<UserInfo> {
+    pub fn user(&self, common_name: &str, headers: &[(&str, &str)]) -> Option<UserInfo> {
         // Without an authority no certificate can have been verified by it.
         if self.request_header_authority.is_empty() {
             return None;
@@ -102,36 +98,38 @@ impl Authentication {
         if !self.allowed_names.is_empty() && !self.allowed_names.iter().any(|name| name == common_name) {
             return None;
         }
-        let all = |names: &[String]| -> Vec<String> {
-            let of = |name: &String| {
-                let name = name.clone();
-                let sent = headers
-                    .clone()
-                    .filter(move |(header, value)| header.eq_ignore_ascii_case(&name) && !value.is_empty());
-                sent.map(|(_, value)| value.to_owned())
-            };
-            names.iter().flat_map(of).collect()
-        };
-        let first = |names: &[String]| all(names).into_iter().next();
         let mut user = UserInfo {
-            name: first(&self.user_headers)?,
-            uid: first(&self.uid_headers).unwrap_or_default(),
-            groups: all(&self.group_headers),
+            name: all(headers, &self.user_headers).into_iter().next()?,
+            uid: all(headers, &self.uid_headers).into_iter().next().unwrap_or_default(),
+            groups: all(headers, &self.group_headers),
             ..UserInfo::default()
         };
         for prefix in &self.extra_prefixes {
-            for (header, value) in headers.clone().filter(|(header, _)| has_prefix(header, prefix)) {
+            for (header, value) in headers.iter().filter(|(header, _)| has_prefix(header, prefix)) {
                 let key = header.get(prefix.len()..).unwrap_or_default().to_ascii_lowercase();
                 let key = percent::decode(&key, false).map(Cow::into_owned).unwrap_or_else(|_| key.clone());
                 let extra = &mut user.extra.0;
                 match extra.iter_mut().find(|(known, _)| *known == key) {
-                    Some((_, values)) => values.push(value.to_owned()),
-                    None => extra.push((key, vec![value.to_owned()])),
+                    Some((_, values)) => values.push((*value).to_owned()),
+                    None => extra.push((key, vec![(*value).to_owned()])),
                 }
             }
         }
         Some(user)
     }
+}
+
+/// The values of these headers that are not empty, in the order of the names.
+fn all(headers: &[(&str, &str)], names: &[String]) -> Vec<String> {
+    let mut values = Vec::new();
+    for name in names {
+        for (header, value) in headers {
+            if header.eq_ignore_ascii_case(name) && !value.is_empty() {
+                values.push((*value).to_owned());
+            }
+        }
+    }
+    values
 }
 
 #[cfg(test)]

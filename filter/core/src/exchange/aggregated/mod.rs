@@ -9,44 +9,43 @@ mod open;
 
 pub(super) use open::open;
 
-use super::authorize::{Refusal, ask, reached, send};
+use super::authorize::{Refusal, reached, send};
 use super::caller::{Caller, Claim, unauthorized};
 use super::context::Cx;
-use super::port::{Answer, Outcome};
+use super::port::{Answer, Outcome, Pending};
 use super::request::{Proof, Request};
+use crate::config::Mode;
 use crate::kube::authentication::{TOKEN_REVIEW_PATH, parse_token_user, token_review};
 use crate::kube::authorization::{
     Attributes, Decision, SUBJECT_ACCESS_REVIEW_PATH, parse_decision_about, subject_access_review,
 };
 use crate::kube::request_header::{Authentication, CONFIG_MAP_PATH};
 use crate::kube::status::Status;
-use crate::kube::user::UserInfo;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 /// The caller, once it is known whom a certificate speaks for. Others are known by what they show.
 pub(super) async fn identified(cx: &Cx, mut caller: Caller, request: &Request) -> Result<Caller, Status> {
-    let user = match (&caller.claim, request.proof()) {
-        (Claim::FrontProxy(name), _) => {
-            let headers = request.headers().iter();
-            // What is not text names nobody: none of it may be left out unseen.
-            let named: Option<Vec<(&str, &str)>> = headers
-                .filter(|(name, _)| !name.starts_with(':'))
-                .map(|(name, value)| Some((name.as_str(), std::str::from_utf8(value).ok()?)))
-                .collect();
-            let named = named.ok_or_else(unauthorized)?;
-            authentication(cx)
-                .await?
-                .user(name, named.iter().copied())
-                .ok_or_else(unauthorized)?
-                .authenticated()
+    if matches!(request.proof(), Proof::None) || cx.filter.config.mode == Mode::Front {
+        return Ok(caller);
+    }
+    let authentication = authentication(cx).await?;
+    match &caller.claim {
+        Claim::FrontProxy(name) => {
+            let mut headers = Vec::with_capacity(request.headers().len());
+            for (name, value) in request.headers() {
+                // What is not text names nobody: none of it may be left out unseen.
+                headers.push((name.as_str(), std::str::from_utf8(value).map_err(|_| unauthorized())?));
+            }
+            let user = authentication.user(name, &headers).ok_or_else(unauthorized)?;
+            caller.claim = Claim::User(Rc::new(user.authenticated()));
         }
         // An authority that is no longer published has no certificates, whatever Envoy still believes.
-        (Claim::User(_), Proof::Client(_)) if authentication(cx).await?.client_authority.is_empty() => {
-            return Err(unauthorized());
-        }
-        _ => return Ok(caller),
-    };
-    caller.claim = Claim::User(user);
+        _ if authentication.client_authority.is_empty() => return Err(unauthorized()),
+        _ => {}
+    }
     Ok(caller)
 }
 
@@ -57,30 +56,30 @@ pub(super) async fn judged(
     attributes: Attributes<'_>,
 ) -> Result<(String, Decision), Refusal> {
     let user = match &caller.claim {
-        Claim::User(user) => Rc::new(user.clone()),
-        Claim::Token(token) => owner(cx, caller, token).await?,
+        Claim::User(user) => user.clone(),
+        Claim::Token(token) => match cx.filter.tokens.get(token.as_bytes(), cx.now()) {
+            Some(known) => known,
+            None => {
+                let answer = asked(cx, "POST", TOKEN_REVIEW_PATH, token_review(token)).await?;
+                let user = Rc::new(parse_token_user(&answer.body)?);
+                // Only what is somebody's is remembered: what anybody may send must not fill the memory.
+                cx.filter.tokens.put(token.as_bytes().to_vec(), user.clone(), cx.now());
+                user
+            }
+        },
         Claim::Headers | Claim::FrontProxy(_) => return Err(unauthorized().into()),
     };
     let review = subject_access_review(&user, attributes);
-    if let Some(known) = cx.filter.decisions.get(&review, cx.now()) {
-        return Ok((user.name.clone(), known));
-    }
-    let answer = answered(cx, ask(cx, caller, SUBJECT_ACCESS_REVIEW_PATH, review.clone()).await)?;
-    let decision = parse_decision_about(&answer.body)?;
-    cx.filter.decisions.put(review, decision.clone(), cx.now());
+    let decision = match cx.filter.decisions.get(&review, cx.now()) {
+        Some(known) => known,
+        None => {
+            let answer = asked(cx, "POST", SUBJECT_ACCESS_REVIEW_PATH, review.clone()).await?;
+            let decision = parse_decision_about(&answer.body)?;
+            cx.filter.decisions.put(review, decision.clone(), cx.now());
+            decision
+        }
+    };
     Ok((user.name.clone(), decision))
-}
-
-/// Whose token this is. Only what is somebody's is remembered: what anybody may send must not fill the memory.
-async fn owner(cx: &Cx, caller: &Caller, token: &str) -> Result<Rc<UserInfo>, Status> {
-    let key = token.as_bytes();
-    if let Some(known) = cx.filter.tokens.get(key, cx.now()) {
-        return Ok(known);
-    }
-    let answer = answered(cx, ask(cx, caller, TOKEN_REVIEW_PATH, token_review(token)).await)?;
-    let user = Rc::new(parse_token_user(&answer.body)?);
-    cx.filter.tokens.put(key.to_vec(), user.clone(), cx.now());
-    Ok(user)
 }
 
 /// How kube-apiserver proves itself, as it was published a few seconds ago at most.
@@ -88,12 +87,33 @@ async fn authentication(cx: &Cx) -> Result<Rc<Authentication>, Status> {
     if let Some(known) = cx.filter.authentication.get(b"", cx.now()) {
         return Ok(known);
     }
-    let own = Caller::own(&cx.filter.config);
-    let headers = [("accept", "application/json")];
-    let answer = answered(cx, send(cx, &own, "GET", CONFIG_MAP_PATH, &headers, Vec::new()).await)?;
+    let answer = asked(cx, "GET", CONFIG_MAP_PATH, Vec::new()).await?;
     let published = Rc::new(Authentication::parse(&answer.body)?);
     cx.filter.authentication.put(Vec::new(), published.clone(), cx.now());
     Ok(published)
+}
+
+/// A question of the filter's own on its way. No `async fn`: it is waited for in several places, and what each keeps of it is much of the module.
+struct Asked<'a> {
+    cx: &'a Cx,
+    pending: Pending<'a>,
+}
+
+impl Future for Asked<'_> {
+    type Output = Result<Answer, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let cx = self.cx;
+        Pin::new(&mut self.pending).poll(context).map(|outcome| answered(cx, outcome))
+    }
+}
+
+/// Asks kube-apiserver with the filter's own token, which Envoy adds.
+fn asked<'a>(cx: &'a Cx, method: &'static str, path: &str, body: Vec<u8>) -> Asked<'a> {
+    // The type of a body where there is none does no harm.
+    let headers = [("accept", "application/json"), ("content-type", "application/json")];
+    let own = Caller::own(&cx.filter.config);
+    Asked { cx, pending: send(cx, &own, method, path, &headers, body) }
 }
 
 /// kube-apiserver's answer to the filter's own question. That the filter is refused is not the caller's fault, and not for him to be told as his.

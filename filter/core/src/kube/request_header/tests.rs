@@ -30,7 +30,7 @@ fn with(changes: &Value) -> Result<Authentication, u16> {
 
 /// The user as one line: `name uid groups extra`.
 fn check(changes: &Value, name: &str, headers: &[(&str, &str)], expect: Option<&str>) {
-    let user = with(changes).unwrap().user(name, headers.iter().copied());
+    let user = with(changes).unwrap().user(name, headers);
     let line = user.map(|user| {
         let extra: Vec<String> =
             user.extra.0.iter().map(|(key, values)| format!("{key}={}", values.join("+"))).collect();
