@@ -4,6 +4,7 @@
 mod checkout;
 mod demo;
 mod istio;
+mod kubelet;
 
 use checkout::{Checkout, OVERLAYS, find};
 use e2e::{Lab, scratch::unique};
@@ -18,8 +19,7 @@ fn accepted(lab: &Lab, objects: &[Value]) {
     let output = kubectl.run(
         "apply --server-side --force-conflicts --field-manager=e2e --dry-run=server --validate=strict -f -",
     );
-    assert_eq!(output.lines().len(), objects.len());
-    assert_eq!(output.stderr, "", "warnings");
+    assert_eq!((output.lines().len(), &*output.stderr), (objects.len(), ""));
 }
 
 #[test]
@@ -34,6 +34,10 @@ fn kube_apiserver_accepts_every_overlay() {
         objects.retain(|object| {
             !foreign.iter().any(|group| object["apiVersion"].as_str().unwrap().starts_with(group))
         });
+        // Where the lab stands behind an APIService, it has a Service of its own under that name, which leads elsewhere.
+        for service in objects.iter_mut().filter(|object| object["kind"] == "Service") {
+            service["metadata"]["name"] = unique().into();
+        }
         if lab.is_real("what kube-apiserver says of them") {
             accepted(&lab, &objects);
         }
@@ -117,8 +121,8 @@ fn pods_have_what_envoy_reads() {
         let objects = checkout.render(&lab, overlay);
         let pod = &find(&objects, "Deployment")["spec"]["template"]["spec"];
         let container = checkout::envoy(pod);
-        let arguments = container["args"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let file = arguments.filter_map(|argument| argument.strip_prefix("--config-path=")).next_back();
+        let mut arguments = container["args"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let file = arguments.find(|argument| *argument == "--config-path").and_then(|_| arguments.next());
         let configuration = match file {
             Some(file) => {
                 assert!(checkout::mounted(pod, file, &objects), "{overlay}: {file}");
