@@ -217,7 +217,8 @@ fn words(text: &str) -> Vec<&str> {
 
 fn names_something(word: &str) -> bool {
     let first = word.split('/').next().unwrap_or_default();
-    if first.is_empty() || MADE.contains(&first) || DEPLOYED.contains(&word) {
+    // What a person makes by a command of the same page is in a folder of that name.
+    if first.is_empty() || word.ends_with("/made") || MADE.contains(&first) || DEPLOYED.contains(&word) {
         return false;
     }
     let extension = word.rsplit_once('.').map(|(stem, extension)| (!stem.is_empty(), extension));

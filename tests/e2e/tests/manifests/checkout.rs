@@ -20,8 +20,8 @@ pub(crate) const OVERLAYS: [&str; 8] = [
     "istio/aggregated",
     "istio/front",
 ];
-/// As large as `cargo xtask build` lets the module be, in bytes.
-const LARGEST_MODULE: usize = 850_000;
+/// Larger than `cargo xtask build` lets the module be, in bytes; a ConfigMap holds 1 MiB.
+const LARGEST_MODULE: usize = 1_000_000;
 const ETC: &str = "/etc/coder-kube-filter/";
 
 /// See the module. The copy goes with this value.
