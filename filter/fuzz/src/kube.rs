@@ -1,6 +1,7 @@
 //! Parsers of what kube-apiserver answers, and the writer of YAML.
 
-use coder_kube_core::kube::authorization::{parse_decision, parse_user};
+use coder_kube_core::kube::authentication::parse_token_user;
+use coder_kube_core::kube::authorization::{parse_decision, parse_decision_about, parse_user};
 use coder_kube_core::kube::discovery::{
     GroupDescription, GroupVersionKind, ResourceDescription, SubresourceDescription,
 };
@@ -61,11 +62,23 @@ pub fn openapi(data: &[u8]) {
 
 /// An answer to a review: nobody is let in whom another reader of the answer would not let in.
 pub fn authorization(data: &[u8]) {
-    if parse_decision(data).is_ok_and(|decision| decision.allowed) {
+    for (kind, decision) in [
+        ("SelfSubjectAccessReview", parse_decision(data)),
+        ("SubjectAccessReview", parse_decision_about(data)),
+    ] {
+        if decision.is_ok_and(|decision| decision.allowed) {
+            let answer = json(data);
+            assert_eq!(answer["kind"], kind);
+            assert_eq!(answer["status"]["allowed"], true);
+            assert_ne!(answer["status"]["denied"], true);
+        }
+    }
+    if let Ok(user) = parse_token_user(data) {
         let answer = json(data);
-        assert_eq!(answer["kind"], "SelfSubjectAccessReview");
-        assert_eq!(answer["status"]["allowed"], true);
-        assert_ne!(answer["status"]["denied"], true);
+        assert_eq!(answer["kind"], "TokenReview");
+        assert_eq!(answer["status"]["authenticated"], true);
+        assert_eq!(answer["status"]["user"]["username"].as_str().unwrap_or_default(), user.name);
+        assert!(!user.name.is_empty());
     }
     if let Ok(user) = parse_user(data) {
         let answer = json(data);

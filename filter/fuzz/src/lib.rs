@@ -3,6 +3,7 @@
 //! A target panics when a law is broken. The same functions run on a few inputs in `filter/core/tests/fuzz_smoke.rs`, with a stable
 //! toolchain, so that nothing here goes stale. Refuses structure-aware generators: inputs are text that people can write as seeds.
 
+pub mod aggregated;
 pub mod coder;
 pub mod driver;
 pub mod exchange;
@@ -24,6 +25,7 @@ pub const TARGETS: &[Target] = &[
     ("document", written::document),
     ("exchange", exchange::exchange),
     ("files", coder::files),
+    ("front_proxy", aggregated::front_proxy),
     ("logs", coder::logs),
     ("manifest", written::manifest),
     ("names", text::names),
