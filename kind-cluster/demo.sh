@@ -56,7 +56,8 @@ coder() { kube create --raw "/api/v1/namespaces/coder/services/coder:http/proxy/
 # Its first user is an Owner; a session token of that user is what the filter calls Coder with.
 sign_in() {
     say "Coder's first user: $email, $password"
-    kube -n coder rollout status deployment/postgres deployment/coder --timeout=10m
+    kube -n coder rollout status deployment/postgres --timeout=10m
+    kube -n coder rollout status deployment/coder --timeout=10m
     printf '{"username":"admin","email":"%s","password":"%s","trial":false}' "$email" "$password" | coder users/first >/dev/null 2>&1 || true
     token=$(printf '{"email":"%s","password":"%s"}' "$email" "$password" | coder users/login | sed -n 's/.*"session_token" *: *"\([^"]*\)".*/\1/p')
     [ -n "$token" ] || {

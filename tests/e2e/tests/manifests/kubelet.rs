@@ -3,12 +3,13 @@
 
 use crate::{checkout, checkout::Checkout, find};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use e2e::{Endpoint, Lab, Request};
+use e2e::{Endpoint, Http1, Lab, Request, envoy::eventually};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
     fs,
     net::TcpListener,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -38,6 +39,7 @@ impl Pod {
             let mut volumes = pod["volumes"].as_array().unwrap().iter();
             let volume = volumes.find(|volume| volume["name"] == mount["name"]).unwrap();
             let account = pod["serviceAccountName"].as_str().unwrap();
+            let mut made = Vec::new();
             for (name, content) in files(lab, volume, objects, account) {
                 let content = match String::from_utf8(content) {
                     Ok(text) if name.ends_with(".yaml") => placed(lab, &text, &root, &mut ports).into_bytes(),
@@ -45,7 +47,10 @@ impl Pod {
                     // The one that is no text is the module: here the real one.
                     Err(_) => fs::read(checkout::root().join("dist/coder_kube_filter.wasm")).unwrap(),
                 };
-                fs::write(folder.join(name), content).unwrap();
+                made.push((name, content));
+            }
+            if !made.is_empty() {
+                swap(&folder, &made);
             }
         }
         let arguments =
@@ -122,6 +127,62 @@ fn the_sidecar_becomes_ready_and_serves() {
         assert_eq!(list.status(), 200, "{path}: {}", list.excerpt());
         assert!(!list.json()["items"].as_array().unwrap().is_empty(), "{path}");
     }
+}
+
+/// Renewed as somebody does it who deploys: the script, the Secret, kubelet.
+#[test]
+fn a_new_serving_certificate_is_taken_and_connections_stay() {
+    let Some(lab) = Lab::shared() else { return };
+    if !lab.aggregated_only() {
+        return;
+    }
+    let checkout = Checkout::new();
+    let objects = checkout.render(&lab, "kustomize/overlays/aggregated");
+    let pod = Pod::run(&lab, &checkout, &objects);
+    let name = "coder-kube-filter.coder-kube-filter.svc";
+    let mut open = Http1::connect(&pod.secure(8443, name)).unwrap();
+    let request = Request::get("/readyz");
+    let mut asked = || {
+        open.send(&request).unwrap();
+        open.read_response("GET").unwrap().status()
+    };
+    assert_eq!(asked(), 200);
+
+    checkout.run(Command::new("deploy/certificate.sh"));
+    let renewed = content(find(&checkout.render(&lab, "kustomize/overlays/aggregated"), "Secret"));
+    let (new, both) = (&renewed["ca.crt"], String::from_utf8(renewed["ca.crt"].clone()).unwrap());
+    assert_eq!(both.matches("BEGIN CERTIFICATE").count(), 2, "the CA before is believed, too");
+    let first = both.split_inclusive("-----END CERTIFICATE-----\n").next().unwrap().as_bytes();
+    let believing = |ca: &[u8]| {
+        let endpoint = Endpoint::from_url(&format!("https://127.0.0.1:{}", pod.ports[&8443]));
+        endpoint
+            .with_ca(ca)
+            .with_server_name(name)
+            .try_send(&request)
+            .is_ok_and(|answer| answer.status() == 200)
+    };
+    assert!(believing(new) && !believing(first), "still the certificate of the CA before");
+
+    let folder = inside(&checkout.0.join("pod"), "/etc/coder-kube-filter/tls");
+    let kept = fs::read(folder.join("secret.yaml")).unwrap();
+    let file = |name: &str| (name.to_owned(), renewed[name].clone());
+    swap(&folder, &[file("tls.crt"), file("tls.key"), ("secret.yaml".to_owned(), kept)]);
+    eventually("the new certificate", PATIENCE, || believing(first).then_some(()));
+    assert_eq!(asked(), 200, "the connection from before");
+}
+
+/// A volume's files all at once, as kubelet does it: a new folder, and the link to it renamed over the old one.
+fn swap(folder: &Path, files: &[(String, Vec<u8>)]) {
+    let generation = format!("..{}", e2e::scratch::unique());
+    fs::create_dir(folder.join(&generation)).unwrap();
+    for (name, content) in files {
+        fs::write(folder.join(&generation).join(name), content).unwrap();
+        if fs::symlink_metadata(folder.join(name)).is_err() {
+            symlink(Path::new("..data").join(name), folder.join(name)).unwrap();
+        }
+    }
+    symlink(&generation, folder.join("..data_tmp")).unwrap();
+    fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
 }
 
 /// The files of a volume.
