@@ -4,7 +4,7 @@
 use crate::{checkout, checkout::Checkout, find};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use e2e::{Endpoint, Http1, Lab, Request, envoy::eventually};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs,
@@ -59,8 +59,10 @@ impl Pod {
         let log = fs::File::create(checkout.0.join("pod.log")).unwrap();
         let mut envoy = Command::new(std::env::var("ENVOY_BIN").expect("ENVOY_BIN is not set"));
         envoy.args(arguments).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        let secret = find(objects, "Secret");
-        let ca = content(secret)["ca.crt"].clone();
+        let secret = |object: &&Value| {
+            object["kind"] == "Secret" && object["metadata"]["name"] == "coder-kube-filter-tls"
+        };
+        let ca = content(objects.iter().find(secret).unwrap())["ca.crt"].clone();
         let running = Pod { child: envoy.spawn().unwrap(), ports, ca };
         running.wait(container, &checkout.0.join("pod.log"));
         running
@@ -127,6 +129,41 @@ fn the_sidecar_becomes_ready_and_serves() {
         assert_eq!(list.status(), 200, "{path}: {}", list.excerpt());
         assert!(!list.json()["items"].as_array().unwrap().is_empty(), "{path}");
     }
+}
+
+/// With the Secrets that the page of the gateway asks for, made as it says.
+#[test]
+fn the_gateway_becomes_ready_and_serves() {
+    let Some(lab) = Lab::shared() else { return };
+    if !lab.is_real("the front-proxy certificate's CA") {
+        return;
+    }
+    let checkout = Checkout::new();
+    let mut objects = checkout.render(&lab, "kustomize/overlays/gateway");
+    let certificates = checkout.0.join("deploy/kustomize/components/certificate-files");
+    let variable =
+        |name: &str| PathBuf::from(std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set")));
+    let secret = |name: &str, files: &[(&str, PathBuf)]| {
+        let data = files
+            .iter()
+            .map(|(key, path)| ((*key).to_owned(), BASE64_STANDARD.encode(fs::read(path).unwrap())));
+        let data: BTreeMap<String, String> = data.collect();
+        json!({"kind": "Secret", "metadata": {"name": name}, "data": data})
+    };
+    let tls = ["tls.crt", "tls.key", "ca.crt"].map(|file| (file, certificates.join(file)));
+    let proxy = [("tls.crt", variable("FRONT_PROXY_CERT")), ("tls.key", variable("FRONT_PROXY_KEY"))];
+    let published =
+        "-n kube-system get configmap extension-apiserver-authentication -o jsonpath={.data.client-ca-file}";
+    let clients = lab.kubectl_direct().run(published).ok().to_owned();
+    objects.push(secret("coder-kube-filter-tls", &tls));
+    objects.push(secret("coder-kube-filter-front-proxy", &proxy));
+    let name = json!({"name": "coder-kube-filter-client-ca"});
+    objects.push(json!({"kind": "ConfigMap", "metadata": name, "data": {"ca.crt": clients}}));
+    let pod = Pod::run(&lab, &checkout, &objects);
+    let front = pod.secure(6443, "coder-kube-filter.coder-kube-filter.svc");
+    let list = front.with_token(&lab.admin_token).get(&lab.path("coderworkspaces"));
+    assert_eq!(list.status(), 200, "{}", list.excerpt());
+    assert!(!list.json()["items"].as_array().unwrap().is_empty());
 }
 
 /// Renewed as somebody does it who deploys: the script, the Secret, kubelet.
@@ -257,9 +294,11 @@ fn placed(lab: &Lab, configuration: &str, root: &Path, ports: &mut BTreeMap<u16,
         for public in ["0.0.0.0", "127.0.0.1"] {
             let shipped = format!("address: {public}, port_value: {port} }}");
             if text.contains(&shipped) {
-                let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+                // One pod: what several files call by one number is one port.
+                let free = ports.entry(port).or_insert_with(|| {
+                    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+                });
                 text = text.replace(&shipped, &format!("{} }}", local(&free.to_string())));
-                ports.insert(port, free);
             }
         }
     }
