@@ -20,7 +20,7 @@ use crate::kube::user::UserInfo;
 use crate::planes::Planes;
 use crate::time::Millis;
 use crate::watch::{Alone, Hub, SharedData};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// Decisions and callers that are remembered at once.
@@ -55,6 +55,8 @@ pub struct Filter {
     pub(super) tokens: Cache<Rc<UserInfo>>,
     /// How kube-apiserver proves itself, in aggregated mode; its key is empty.
     pub(super) authentication: Cache<Rc<Authentication>>,
+    /// When the log was last told that who signs certificates cannot be found out.
+    pub(super) authorities_said_at: Cell<Millis>,
     /// Parameters of builds as Coder's JSON, by namespace and build.
     pub(super) parameters: Cache<Rc<[u8]>>,
     /// Versions that this worker has just gone to promote, by namespace and version.
@@ -100,6 +102,7 @@ impl Filter {
             users: Cache::new(lifetime, REMEMBERED_DECISIONS),
             tokens: Cache::new(lifetime, REMEMBERED_DECISIONS),
             authentication: Cache::new(AUTHENTICATION_LIFETIME, 1),
+            authorities_said_at: Cell::new(0),
             parameters: Cache::new(BUILDS_LIFETIME, REMEMBERED_BUILDS),
             promotions: Cache::new(PROMOTIONS_LIFETIME, REMEMBERED_BUILDS),
             wishes: Cache::new(WISHES_LIFETIME, REMEMBERED_DECISIONS),

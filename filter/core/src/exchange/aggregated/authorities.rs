@@ -1,6 +1,6 @@
 //! Who signs certificates, as Envoy asks for it (SDS over REST): out of the ConfigMap that kube-apiserver publishes. What is told here is no secret.
 //!
-//! Without an answer Envoy keeps what it knows; as long as it knows nothing, it lets nobody in.
+//! Where there is nothing to tell Envoy keeps what it knows; as long as it knows nothing, it lets nobody in.
 
 use super::super::Exchange;
 use super::super::context::Cx;
@@ -10,6 +10,7 @@ use super::super::request::Authority;
 use crate::json;
 use crate::kube::etag::etag;
 use crate::kube::status::Status;
+use crate::time::Millis;
 use serde::Serialize;
 use std::rc::Rc;
 
@@ -41,16 +42,23 @@ struct TrustedCa<'a> {
     inline_string: &'a str,
 }
 
-/// Answers Envoy; what goes wrong is for the log as well, because Envoy tells nobody.
+/// How often the log is told that something is wrong, in milliseconds.
+const SAID: Millis = 30_000;
+
+/// Answers Envoy, which asks every second. What goes wrong is nothing new to it, and for our own log now and then.
 pub(super) async fn answer(cx: &Cx, authority: Authority) -> Reply {
     match certificates(cx, authority).await {
         Ok(reply) => reply,
         Err(status) => {
-            let said = format!("who signs certificates is not known: {}", status.message);
-            let port = Rc::new(Port::background(cx.now(), 0));
-            let log = Reply::new(503, "text/plain", said.into_bytes());
-            cx.filter.spawn(Exchange::new(port, async { log }));
-            Reply::from(&status)
+            let said_at = &cx.filter.authorities_said_at;
+            if cx.now().saturating_sub(said_at.get()).unsigned_abs() >= SAID.unsigned_abs() {
+                said_at.set(cx.now());
+                let said = format!("who signs certificates cannot be found out: {}", status.message);
+                let port = Rc::new(Port::background(cx.now(), 0));
+                let log = Reply::new(503, "text/plain", said.into_bytes());
+                cx.filter.spawn(Exchange::new(port, async { log }));
+            }
+            Reply { headers: Vec::new(), ..Reply::new(304, "", Vec::new()) }
         }
     }
 }

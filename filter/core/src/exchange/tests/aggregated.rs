@@ -238,11 +238,21 @@ fn envoy_is_told_who_signs() {
     }
     // Nobody else may ask, and where nothing is published nothing is told.
     assert_eq!(world.send(by(b"token", "", "POST", "/v3/discovery:secrets", &[])).status, 401);
-    let empty = self::world(|_| answer(200, &json!({"kind": "ConfigMap", "data": {}})));
-    let reply = empty.send(by(b"authority-client", "", "POST", "/v3/discovery:secrets", &[]));
-    refused(&reply, 503, "ServiceUnavailable", "has no client-ca-file");
-    let (said, _) = empty.background().remove(0);
-    assert!(String::from_utf8_lossy(&said.body).contains("who signs certificates is not known"));
+    let mut empty = self::world(|_| answer(200, &json!({"kind": "ConfigMap", "data": {}})));
+    for (seconds, is_said) in [(0, true), (29, false), (1, true)] {
+        empty.now += seconds * 1000;
+        let reply = empty.send(by(b"authority-client", "", "POST", "/v3/discovery:secrets", &[]));
+        assert_eq!((reply.status, reply.body.len()), (304, 0));
+        let said = empty.background();
+        assert_eq!(said.len(), usize::from(is_said));
+        for (said, _) in said {
+            let said = String::from_utf8(said.body).unwrap();
+            assert!(
+                said.contains("cannot be found out: ") && said.contains("has no client-ca-file"),
+                "{said}"
+            );
+        }
+    }
 }
 
 #[test]
