@@ -9,6 +9,7 @@ pub mod api;
 pub mod balancer;
 pub mod calls;
 pub mod check;
+pub mod doors;
 pub mod endpoint;
 pub mod envoy;
 pub mod faults;

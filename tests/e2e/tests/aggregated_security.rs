@@ -2,39 +2,20 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use e2e::{
-    Endpoint, GROUP_VERSION, Http1, Lab, Replica, Request, Response,
+    Endpoint, GROUP_VERSION, Lab, Request, Response,
     check::status,
+    doors::{MASTERS, as_proxy, behind, past},
     envoy::{eventually, upstream_requests, without_coder_call},
 };
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SigningKey};
 use serde_json::{Value, json};
 use std::{
     fs, io,
-    path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// Envoy asks for authorities every second or two, the filter reads the ConfigMap every five.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-const MASTERS: [(&str, &str); 2] = [("X-Remote-User", "admin"), ("X-Remote-Group", "system:masters")];
-
-/// The listener that kube-apiserver calls, without credentials.
-fn behind(lab: &Lab) -> Endpoint {
-    Endpoint::from_url(&lab.envoy_url).with_ca(&fs::read(&lab.envoy_ca).unwrap())
-}
-
-/// The listener for those who call past kube-apiserver, without credentials.
-fn past(lab: &Lab) -> Endpoint {
-    let url = lab.envoy_direct_url.as_ref().expect("ENVOY_DIRECT_URL");
-    Endpoint::from_url(url).with_ca(&fs::read(&lab.envoy_ca).unwrap())
-}
-
-/// With kube-apiserver's own certificate.
-fn as_proxy(lab: &Lab, endpoint: Endpoint) -> Endpoint {
-    let (certificate, key) = lab.front_proxy.as_ref().expect("FRONT_PROXY_CERT");
-    endpoint.with_identity(&fs::read(certificate).unwrap(), &fs::read(key).unwrap())
-}
 
 /// With the admin's client certificate, which the cluster's CA has signed.
 fn as_admin(lab: &Lab, endpoint: Endpoint) -> Endpoint {
@@ -58,10 +39,9 @@ impl Authority {
         Self { pem, issuer: Issuer::new(params, key) }
     }
 
-    /// A certificate of that common name, for `localhost` where it is a server's, and its key.
+    /// A certificate of that common name, and its key.
     fn signs(&self, name: &str) -> (String, String) {
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        let mut params = CertificateParams::new(names).unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::OrganizationName, "system:masters");
         params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
@@ -338,52 +318,4 @@ fn a_token_ends_with_its_owner() {
     kubectl("delete serviceaccount leaver").ok();
     eventually("the token is nobody's", PATIENCE, || (endpoint.send(&list).status() == 401).then_some(()));
     denied(&lab, "the token of who is gone", &endpoint, &[], Some(401));
-}
-
-#[test]
-fn the_serving_certificate_is_replaced_under_open_connections() {
-    let Some(lab) = Lab::exclusive().filter(Lab::aggregated_only) else { return };
-    let folder = std::env::temp_dir().join(format!("coder-kube-tls-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    // By renaming, as kubelet does.
-    let write = |name: &str, content: &[u8]| {
-        fs::write(folder.join("next"), content).unwrap();
-        fs::rename(folder.join("next"), folder.join(name)).unwrap();
-    };
-    // The lab's own configuration and resource, with that folder in place of its own.
-    let served = lab.coder_token_file.ancestors().nth(2).unwrap().join("tls").display().to_string();
-    let resource = fs::read_to_string(Path::new(&served).join("secret.yaml")).unwrap();
-    for name in ["tls.key", "tls.crt"] {
-        write(name, &fs::read(Path::new(&served).join(name)).unwrap());
-    }
-    let place = folder.display().to_string();
-    fs::write(folder.join("secret.yaml"), resource.replace(&served, &place)).unwrap();
-    let replica = Replica::start(&lab, &[(&served, &place)]);
-
-    let url = format!("https://{}", replica.address());
-    let client = |authority: &[u8]| {
-        as_proxy(&lab, Endpoint::from_url(&url).with_ca(authority))
-            .with_header(MASTERS[0].0, MASTERS[0].1)
-            .with_header(MASTERS[1].0, MASTERS[1].1)
-    };
-    let list = Request::get(&lab.path("coderworkspaces"));
-    let code =
-        |endpoint: &Endpoint| endpoint.try_send(&list).map(|response| response.status()).unwrap_or_default();
-    let new = Authority::new("new");
-    let (before, after) = (client(&fs::read(&lab.envoy_ca).unwrap()), client(new.pem.as_bytes()));
-    let mut open = Http1::connect(&before).unwrap();
-    let mut ask =
-        || open.send(&list).and_then(|()| open.read_response("GET")).map(|response| response.status());
-    assert_eq!(ask().unwrap(), 200);
-    let (certificate, key) = new.signs("coder-kube-filter");
-    write("tls.key", key.as_bytes());
-    write("tls.crt", certificate.as_bytes());
-    eventually("the new certificate is shown", PATIENCE, || {
-        // None of the requests on the way there is lost.
-        assert_eq!(ask().unwrap(), 200);
-        (code(&after) == 200).then_some(())
-    });
-    assert_eq!(code(&before), 0, "the old certificate is still shown");
-    assert_eq!(ask().unwrap(), 200);
-    fs::remove_dir_all(&folder).unwrap();
 }
