@@ -3,6 +3,7 @@
 //! `UPDATE=1 cargo test -p xtask --test istio` writes them anew. Whether Envoy accepts what comes out, and Kubernetes the objects, is for
 //! `tests/e2e/tests/manifests.rs`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -83,6 +84,32 @@ fn nothing_is_lost() {
         assert_eq!((count("CLUSTER") + fixed, count("LISTENER")), (clusters, listeners), "{from}");
         assert_eq!(filter(&configuration).1["allow_on_headers_stop_iteration"], true, "{from}");
     }
+}
+
+/// What Istio's proxy must be built with stands in the page's table.
+#[test]
+fn every_extension_is_in_the_table() {
+    let page = fs::read_to_string(root().join("docs/deploy/istio.md")).unwrap();
+    for (_, from, _) in FILTERS {
+        let extensions = extensions(&configuration(from));
+        assert!(extensions.len() > 8, "{from}: {extensions:?}");
+        for extension in extensions {
+            let shown =
+                page.lines().any(|line| line.starts_with('|') && line.contains(&format!("`{extension}`")));
+            assert!(shown, "{from} uses {extension}, docs/deploy/istio.md does not say whether Istio has it");
+        }
+    }
+}
+
+/// The names of extensions, which are Envoy's own.
+fn extensions(value: &Value) -> BTreeSet<String> {
+    let below: Vec<&Value> = match value {
+        Value::Object(fields) => fields.values().collect(),
+        Value::Array(values) => values.iter().collect(),
+        _ => Vec::new(),
+    };
+    let own = value["name"].as_str().filter(|name| name.starts_with("envoy.")).map(ToOwned::to_owned);
+    own.into_iter().chain(below.into_iter().flat_map(extensions)).collect()
 }
 
 fn envoy_filter(mode: &str, configuration: &Value) -> Value {
