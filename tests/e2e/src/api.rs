@@ -36,6 +36,11 @@ impl Api {
         format!("{}{slash}{name}{mark}{query}", self.path)
     }
 
+    /// The collection's server, and who is asking.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
     /// Sends a request to the collection's server.
     pub fn send(&self, request: &Request) -> Response {
         self.endpoint.send(request)

@@ -2,7 +2,7 @@
 //!
 //! With one server behind it, it is a wire that a test can cut and mend.
 
-use crate::{Endpoint, Lab, Mode, envoy::eventually, replica::free_port};
+use crate::{Endpoint, GROUP_VERSION, Lab, Mode, Request, Response, envoy::eventually, replica::free_port};
 use serde_json::json;
 use std::{
     io,
@@ -110,11 +110,11 @@ pub struct Led<'lab> {
 }
 
 impl<'lab> Led<'lab> {
-    /// Clients of the cluster come to these Envoys by way of the balancer.
+    /// Clients of the cluster come to these Envoys by way of the balancer; returns when they serve workspaces of that namespace.
     ///
     /// # Panics
     /// When kube-apiserver does not follow.
-    pub fn to(lab: &'lab Lab, balancer: &Balancer) -> Led<'lab> {
+    pub fn to(lab: &'lab Lab, balancer: &Balancer, namespace: &str) -> Led<'lab> {
         let front = match lab.mode {
             Mode::Front => {
                 let ca = std::fs::read(&lab.envoy_ca).expect("ENVOY_CA can be read");
@@ -125,8 +125,9 @@ impl<'lab> Led<'lab> {
                 lab.front()
             }
         };
+        let target = format!("{GROUP_VERSION}/namespaces/{namespace}/coderworkspaces");
         let led = Led { lab, front };
-        led.served();
+        led.until(&target, |answer| answer.json()["items"].get(0).is_some());
         led
     }
 
@@ -135,12 +136,11 @@ impl<'lab> Led<'lab> {
         self.front.clone()
     }
 
-    /// Waits until the group is served.
-    fn served(&self) {
-        let target = self.lab.path("coderworkspaces?limit=1");
-        eventually("the group is served", Duration::from_secs(60), || {
-            let answer = self.front.try_send(&crate::Request::get(&target));
-            answer.is_ok_and(|answer| answer.status() == 200).then_some(())
+    /// Waits until a GET is answered as wanted.
+    fn until(&self, target: &str, wanted: impl Fn(&Response) -> bool) {
+        eventually(&format!("{target} is served"), Duration::from_secs(60), || {
+            let answer = self.front.try_send(&Request::get(target)).ok()?;
+            (answer.status() == 200 && wanted(&answer)).then_some(())
         });
     }
 }

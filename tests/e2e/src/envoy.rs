@@ -1,6 +1,6 @@
 //! Envoy's own counters, read from its admin interface: who was called, and whether the VM died.
 
-use crate::{Endpoint, Lab};
+use crate::{Endpoint, Lab, Mode};
 use std::{
     collections::BTreeMap,
     thread,
@@ -27,6 +27,14 @@ pub fn stats(lab: &Lab, filter: &str) -> BTreeMap<String, u64> {
 /// When there is no such counter: the cluster must be called `coder`.
 pub fn coder_calls(lab: &Lab) -> u64 {
     upstream_requests(lab, "coder")
+}
+
+/// How many requests Envoy has sent to where callers are judged.
+///
+/// # Panics
+/// As [`upstream_requests`].
+pub fn kubernetes_calls(lab: &Lab) -> u64 {
+    upstream_requests(lab, if lab.mode == Mode::Front { "kube" } else { "kube-filter" })
 }
 
 /// How many requests Envoy has sent to a cluster since it started.

@@ -65,7 +65,7 @@ pub struct Lab {
     /// Where clients of the cluster come in: Envoy, or kube-apiserver when Envoy stands behind it.
     pub front_url: String,
     /// PEM file of the CA that signed that server's certificate.
-    front_ca: PathBuf,
+    pub front_ca: PathBuf,
     /// Base URL of Envoy's main listener: for clients, or for kube-apiserver.
     pub envoy_url: String,
     /// Base URL of Envoy's listener for those who do not come through kube-apiserver, where Envoy stands behind it.
@@ -178,6 +178,14 @@ impl Lab {
         self.mode == Mode::Aggregated
     }
 
+    /// The setting that says the mode, as the filter's configuration has it: where a test puts others beside it.
+    pub fn mode_setting(&self) -> &'static str {
+        match self.mode {
+            Mode::Front => "\"mode\": \"front\",",
+            Mode::Aggregated => "\"mode\": \"aggregated\",",
+        }
+    }
+
     /// kubectl where clients of the cluster come in, as the kubeconfig's current user (admin by bearer token).
     pub fn kubectl(&self) -> Kubectl {
         Kubectl::new(&self.kubectl_path, &self.kubeconfig)
@@ -200,8 +208,17 @@ impl Lab {
 
     /// Where clients of the cluster come in, without any credentials.
     pub fn front_anonymous(&self) -> Endpoint {
+        self.anonymous_at(&self.front_url)
+    }
+
+    /// Where clients of the cluster come in, as the admin, by another way to the same server.
+    pub fn front_at(&self, url: &str) -> Endpoint {
+        self.anonymous_at(url).with_token(&self.admin_token)
+    }
+
+    fn anonymous_at(&self, url: &str) -> Endpoint {
         let ca = std::fs::read(&self.front_ca).expect("FRONT_CA can be read");
-        Endpoint::from_url(&self.front_url).with_ca(&ca)
+        Endpoint::from_url(url).with_ca(&ca)
     }
 
     /// Where clients of the cluster come in, as the admin by client certificate.

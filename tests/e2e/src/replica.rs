@@ -26,6 +26,8 @@ pub struct Replica {
     program: PathBuf,
     folder: PathBuf,
     url: String,
+    /// For those who do not come through kube-apiserver.
+    direct_url: String,
     admin: String,
     ca: Vec<u8>,
     caller: Caller,
@@ -93,6 +95,7 @@ impl Replica {
             program: variable("ENVOY_BIN").into(),
             folder,
             url: format!("https://127.0.0.1:{}", number(0)),
+            direct_url: format!("https://127.0.0.1:{}", number(if lab.mode == Mode::Front { 0 } else { 3 })),
             admin: format!("http://127.0.0.1:{}", number(1)),
             ca: fs::read(&lab.envoy_ca).expect("ENVOY_CA can be read"),
             caller: Caller::of(lab),
@@ -120,15 +123,16 @@ impl Replica {
         self.url.trim_start_matches("https://").to_owned()
     }
 
-    /// A kubeconfig that leads there, otherwise the lab's. Only where clients come through Envoy.
+    /// A kubeconfig that leads there, otherwise the lab's: to where clients come in that do not come through kube-apiserver.
     ///
     /// # Panics
     /// When it cannot be written.
     pub fn kubeconfig(&self, lab: &Lab) -> PathBuf {
-        assert_eq!(lab.mode, Mode::Front, "clients of the cluster do not come through Envoy");
         let text = fs::read_to_string(&lab.kubeconfig).expect("KUBECONFIG can be read");
-        let changed = text.replace(&lab.envoy_url, &self.url);
-        assert_ne!(text, changed, "KUBECONFIG does not name {}", lab.envoy_url);
+        let changed = text.replace(&lab.front_url, &self.direct_url);
+        assert_ne!(text, changed, "KUBECONFIG does not name {}", lab.front_url);
+        let path = |file: &PathBuf| file.display().to_string();
+        let changed = changed.replace(&path(&lab.front_ca), &path(&lab.envoy_ca));
         let file = self.folder.join("kubeconfig");
         fs::write(&file, changed).expect("the replica's kubeconfig");
         file

@@ -127,8 +127,9 @@ fn who_may_not_write_learns_nothing_of_limits() {
 }
 
 /// What a replica's configuration says of limits.
-fn limits(json: &str) -> [(String, String); 1] {
-    [("\"mode\": \"front\",".into(), format!("\"mode\": \"front\", \"limits\": {json},"))]
+fn limits(lab: &Lab, json: &str) -> [(String, String); 1] {
+    let mode = lab.mode_setting();
+    [(mode.into(), format!("{mode} \"limits\": {json},"))]
 }
 
 fn replica(lab: &Lab, changes: &[(String, String)]) -> Replica {
@@ -149,7 +150,7 @@ fn begun(replica: &Replica, target: &str, sent: usize) -> Http1 {
 #[test]
 fn memory_for_bodies_is_given_back_when_clients_leave() {
     let Some(lab) = Lab::shared() else { return };
-    let replica = replica(&lab, &limits(r#"{"heldBodyBytes": 1048576}"#));
+    let replica = replica(&lab, &limits(&lab, r#"{"heldBodyBytes": 1048576}"#));
     let target = strict(&lab, "coderworkspaces");
     let small = Request::new("POST", &target).body(JSON, marked("CoderWorkspace", 100_000));
     for _ in 0..5 {
@@ -167,7 +168,7 @@ fn memory_for_bodies_is_given_back_when_clients_leave() {
 #[test]
 fn a_body_that_never_ends_is_not_waited_for_for_ever() {
     let Some(lab) = Lab::shared() else { return };
-    let replica = replica(&lab, &limits(r#"{"requestTimeoutSeconds": 5}"#));
+    let replica = replica(&lab, &limits(&lab, r#"{"requestTimeoutSeconds": 5}"#));
     let mut client = begun(&replica, &strict(&lab, "coderworkspaces"), 1000);
     let answer = status(&client.read_response("POST").unwrap(), 504, "Timeout");
     assert!(answer["message"].as_str().unwrap().contains("body"), "{answer}");

@@ -1,6 +1,6 @@
 //! The group in discovery and in OpenAPI, merged into what kube-apiserver publishes.
 
-use e2e::{GROUP, GROUP_VERSION, Lab, Request, Response, check::status, envoy::eventually};
+use e2e::{GROUP, GROUP_VERSION, Lab, Mode, Request, Response, check::status, envoy::eventually};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -93,6 +93,9 @@ fn tag(response: &Response) -> String {
 #[test]
 fn an_unchanged_list_of_groups_is_not_sent_again() {
     let Some(lab) = Lab::shared() else { return };
+    if !lab.front_only("kube-apiserver's own list, and its own tag") {
+        return;
+    }
     let request = Request::get("/apis").accept(&format!("{V2},application/json"));
     let current = tag(&lab.front().send(&request));
     let again = |value: &str| lab.front().send(&request.clone().header("If-None-Match", value)).status();
@@ -224,8 +227,10 @@ fn what_kubernetes_refuses_on_apis_is_refused() {
 #[test]
 fn an_absent_version_or_resource_is_not_found() {
     let Some(lab) = Lab::shared() else { return };
+    // A version that no APIService has registered never leaves kube-apiserver, which says so in plain text.
+    let absent = if lab.mode == Mode::Front { "v2" } else { "v1alpha1/e2e-absent" };
     for target in [
-        format!("/apis/{GROUP}/v2"),
+        format!("/apis/{GROUP}/{absent}"),
         format!("{GROUP_VERSION}/widgets"),
         format!("{GROUP_VERSION}/namespaces/{}/widgets/x", lab.namespace),
         format!("{GROUP_VERSION}/namespaces/{}/coderworkspaces/coder.alice.ws0/nope", lab.namespace),

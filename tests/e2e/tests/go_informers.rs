@@ -309,7 +309,7 @@ fn a_watch_that_was_silent_for_long_still_sees() {
     // A real kube-apiserver's bookmarks are what keeps it open; alone, because others' changes would do so, too.
     let Some(lab) = Lab::exclusive() else { return };
     let Some(program) = go::program() else { return };
-    if lab.parts != Parts::Real {
+    if lab.kube != Parts::Real {
         return e2e::skip("needs kube-apiserver's own rhythm");
     }
     let scratch = Scratch::new(&lab);

@@ -1,7 +1,7 @@
 //! What operators see of requests: Envoy's access log and its stats, with the filter's part in them.
 
 use e2e::{
-    Endpoint, Lab, Request,
+    Endpoint, Lab, Mode, Request,
     api::{PATIENCE, manifest},
     envoy::eventually,
     replica::Replica,
@@ -80,7 +80,10 @@ fn answers_are_counted_by_verb_resource_and_code() {
     let check = |request: &Request, verb: &str, resource: &str, code: u16| {
         let before = counted(&admin, verb, resource, code);
         assert_eq!(lab.front().send(request).status(), code);
-        assert_eq!(counted(&admin, verb, resource, code), before + 1, "{verb} {resource} {code}");
+        let more = counted(&admin, verb, resource, code) - before;
+        // The cluster's own controllers ask now and then, too.
+        let right = if lab.mode == Mode::Front { more == 1 } else { (1..4).contains(&more) };
+        assert!(right, "{verb} {resource} {code}: {more}");
     };
     check(&Request::get(&collection), "list", "coderworkspaces", 200);
     check(&Request::get(&format!("{collection}/{WS0}")), "get", "coderworkspaces", 200);
@@ -89,8 +92,10 @@ fn answers_are_counted_by_verb_resource_and_code() {
     check(&Request::get(&lab.path("codertemplates")), "list", "codertemplates", 200);
     let wrong = manifest("CoderTemplate", &json!({}), &json!({}));
     check(&Request::post(&collection, &wrong), "create", "coderworkspaces", 400);
-    check(&Request::get("/apis"), "get", "discovery", 200);
-    check(&Request::get("/openapi/v3"), "get", "openapi", 200);
+    if lab.front_only("kube-apiserver merges the documents") {
+        check(&Request::get("/apis"), "get", "discovery", 200);
+        check(&Request::get("/openapi/v3"), "get", "openapi", 200);
+    }
     check(&Request::get(&lab.path("e2e-unheard-of/x")), "get", "other", 404);
     let stats = admin.get("/stats").text();
     assert!(!stats.contains("unheard"), "what clients write is in no name");

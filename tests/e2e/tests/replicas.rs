@@ -83,8 +83,8 @@ fn a_write_that_is_not_answered_ends_within_the_deadline() {
     let Some(lab) = Lab::exclusive_standin() else { return };
     let scratch = Scratch::new(&lab);
     scratch.coder_workspace("hung", "plain", &json!({}));
-    let limits = "\"mode\": \"front\",\n                      \"limits\": { \"requestTimeoutSeconds\": 3 },";
-    let replica = Replica::start(&lab, &[("\"mode\": \"front\",", limits)]);
+    let limits = format!("{} \"limits\": {{ \"requestTimeoutSeconds\": 3 }},", lab.mode_setting());
+    let replica = Replica::start(&lab, &[(lab.mode_setting(), &limits)]);
     let api = Api::new(&lab, scratch.acting(replica.front()), "coderworkspaces");
     let templates = Api::new(&lab, scratch.acting(replica.front()), "codertemplates");
     let name = scratch.name("hung");

@@ -27,7 +27,7 @@ fn an_idle_watch_is_told_that_nothing_happens() {
         return e2e::skip("a long poll ends before");
     }
     // The stand-in can be told to be quicker.
-    let faults = (lab.parts == Parts::Standin).then(|| Faults::new(&lab));
+    let faults = (lab.kube == Parts::Standin).then(|| Faults::new(&lab));
     let long = if faults.is_some() { 12 } else { LONG };
     if let Some(faults) = &faults {
         faults.bookmarks(3_000);

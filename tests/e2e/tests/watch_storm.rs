@@ -71,7 +71,7 @@ fn through_us(api: &Api, scratch: &Scratch<'_>, dice: &mut Dice, held: &[Value])
 }
 
 /// Something goes wrong for a while, where it can be made to.
-fn disturb(faults: &Faults, dice: &mut Dice) {
+fn disturb(lab: &Lab, faults: &Faults, dice: &mut Dice) {
     let kube = "/apis/coordination.k8s.io/";
     let coder = |mut fault: Value| {
         fault["user_agent"] = json!("coder-kube-filter");
@@ -80,6 +80,7 @@ fn disturb(faults: &Faults, dice: &mut Dice) {
         faults.coder("*", &fault);
     };
     match dice.roll(8) {
+        5 | 6 if lab.kube == Parts::Real => faults.clear(),
         0 => coder(json!({"kind": "reset"})),
         1 => coder(faults::status(500, &json!({"message": "boom"}))),
         2 => coder(json!({"kind": "truncate"})),
@@ -132,7 +133,7 @@ fn run(lab: &Lab, seed: u64) {
         if let Some(faults) = &faults
             && dice.roll(4) == 0
         {
-            disturb(faults, &mut dice);
+            disturb(lab, faults, &mut dice);
         }
         let watcher = dice.roll(watchers.len());
         watchers[watcher].next(Duration::from_millis(200));

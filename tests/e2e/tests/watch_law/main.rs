@@ -138,7 +138,7 @@ fn settings(lab: &Lab) -> Vec<(String, String)> {
     if lab.bell {
         return vec![("\"watch\": {".into(), format!("{limits} \"watch\": {{ {often},"))];
     }
-    let mode = "\"mode\": \"front\",";
+    let mode = lab.mode_setting();
     vec![(mode.into(), format!("{mode} {limits} \"watch\": {{ {often} }},"))]
 }
 

@@ -38,15 +38,8 @@ const BETWEEN_RESTARTS: Duration = Duration::from_secs(18);
 
 const ANYWHERE: [Trouble; 5] =
     [Trouble::Cut, Trouble::Cut, Trouble::Restart, Trouble::Restart, Trouble::RestartAll];
-const STANDIN: [Trouble; 7] = [
-    Trouble::Down,
-    Trouble::Slow,
-    Trouble::Wrong,
-    Trouble::Wrong,
-    Trouble::Wrong,
-    Trouble::KubeWrong,
-    Trouble::KubeCuts,
-];
+const CODER: [Trouble; 5] = [Trouble::Down, Trouble::Slow, Trouble::Wrong, Trouble::Wrong, Trouble::Wrong];
+const KUBERNETES: [Trouble; 2] = [Trouble::KubeWrong, Trouble::KubeCuts];
 
 /// Who makes it.
 pub(crate) struct Maker<'a> {
@@ -64,7 +57,8 @@ impl Maker<'_> {
         let standin = self.lab.parts == Parts::Standin;
         let faults = standin.then(|| Faults::new(self.lab));
         let mut all = ANYWHERE.to_vec();
-        all.extend(faults.iter().flat_map(|_| STANDIN));
+        all.extend(faults.iter().flat_map(|_| CODER));
+        all.extend(KUBERNETES.into_iter().filter(|_| self.lab.kube == Parts::Standin));
         all.extend([Trouble::Panic; 3].into_iter().filter(|_| self.lab.chaos));
         let mut restarted: Option<Instant> = None;
         while Instant::now() < end {
