@@ -286,5 +286,8 @@ fn kubectl_get_of_builtin_kinds_is_the_same_as_without_envoy() {
 #[test]
 fn a_group_of_that_name_in_another_version_is_not_found() {
     let Some(lab) = Lab::shared() else { return };
+    if !lab.front_only("kube-apiserver says so itself, in plain text") {
+        return;
+    }
     status(&lab.front().get("/apis/aggregation.coder.com/v9/coderworkspaces"), 404, "NotFound");
 }

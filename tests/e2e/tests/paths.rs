@@ -3,6 +3,9 @@
 
 use e2e::{GROUP_VERSION, Http1, Lab, Request, Response, check::status, envoy::without_coder_call, http2};
 
+/// Why most of this is not asked behind kube-apiserver.
+const READ_BEFORE: &str = "kube-apiserver reads what clients send, and sends on what it has understood";
+
 /// Spellings of a list of workspaces that are not it, though something may take them for it.
 fn tricks(lab: &Lab) -> Vec<String> {
     let ns = &lab.namespace;
@@ -76,6 +79,9 @@ fn refused(target: &str, response: &Response) {
 #[test]
 fn tricks_get_a_user_without_rights_nowhere() {
     let Some(lab) = Lab::exclusive() else { return };
+    if !lab.front_only(READ_BEFORE) {
+        return;
+    }
     for target in tricks(&lab) {
         for endpoint in [lab.front_user(), lab.front_anonymous()] {
             let response = without_coder_call(&lab, &target, || endpoint.send(&Request::get(&target)));
@@ -87,6 +93,9 @@ fn tricks_get_a_user_without_rights_nowhere() {
 #[test]
 fn tricks_get_an_admin_nothing_of_coder_either() {
     let Some(lab) = Lab::exclusive() else { return };
+    if !lab.front_only(READ_BEFORE) {
+        return;
+    }
     for target in tricks(&lab) {
         for endpoint in [lab.front(), lab.front_cert()] {
             let response = without_coder_call(&lab, &target, || endpoint.send(&Request::get(&target)));
@@ -98,6 +107,9 @@ fn tricks_get_an_admin_nothing_of_coder_either() {
 #[test]
 fn tricks_over_http2_get_nowhere() {
     let Some(lab) = Lab::exclusive() else { return };
+    if !lab.front_only(READ_BEFORE) {
+        return;
+    }
     // The client library refuses to send a backslash, which stays with HTTP/1.1.
     let targets: Vec<String> = tricks(&lab).into_iter().filter(|t| !t.contains('\\')).collect();
     let requests: Vec<Request> = targets.iter().map(|target| Request::get(target)).collect();
@@ -147,6 +159,9 @@ fn an_absolute_target_is_the_path_it_names() {
 #[test]
 fn a_target_that_is_no_path_is_refused() {
     let Some(lab) = Lab::exclusive() else { return };
+    if !lab.front_only(READ_BEFORE) {
+        return;
+    }
     for line in [
         "OPTIONS * HTTP/1.1",
         "CONNECT coder:80 HTTP/1.1",
@@ -169,6 +184,9 @@ fn a_target_that_is_no_path_is_refused() {
 #[test]
 fn a_fragment_or_an_empty_query_changes_nothing_for_who_may() {
     let Some(lab) = Lab::exclusive() else { return };
+    if !lab.front_only(READ_BEFORE) {
+        return;
+    }
     for rest in ["?", "?&", "?limit=1&&"] {
         let response = lab.front().get(&format!("{}{rest}", lab.path("coderworkspaces")));
         assert_eq!(response.status(), 200, "{rest}: {}", response.excerpt());
@@ -185,6 +203,9 @@ fn a_fragment_or_an_empty_query_changes_nothing_for_who_may() {
 #[test]
 fn smuggled_requests_do_not_pass() {
     let Some(lab) = Lab::exclusive() else { return };
+    if !lab.front_only(READ_BEFORE) {
+        return;
+    }
     let inner = format!(
         "GET {}/coderworkspaces HTTP/1.1\r\nHost: x\r\nX-Remote-User: admin\r\nX-Remote-Group: system:masters\r\n\r\n",
         GROUP_VERSION

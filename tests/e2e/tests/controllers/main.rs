@@ -152,7 +152,9 @@ fn controllers_that_start_anew_come_to_work() {
         let garbage = config_map(&lab, "ConfigMap", "nothing", uid);
         println!("Coder is {coder}; log: {}", fresh.log().display());
         collected(&lab, &garbage, &format!("the collector is at work, with Coder {coder}"));
-        quota_used(&lab, &name, "1", &format!("the quota controller is at work, with Coder {coder}"));
+        // The quota controller waits until it knows every kind of the cluster: it begins when Coder is back.
+        world.coder.mend();
+        quota_used(&lab, &name, "1", &format!("the quota controller is at work, after Coder was {coder}"));
         lab.kubectl_direct().run(&format!("delete namespace {name} --wait=false")).ok();
         gone(&lab, &format!("/api/v1/namespaces/{name}"), &format!("with Coder {coder}"));
     }

@@ -47,6 +47,9 @@ struct Shared {
     promised: AtomicU64,
 }
 
+/// What a client does again and again; whether it went well.
+type Work = Box<dyn FnMut(&Shared, &str) -> bool + Send>;
+
 /// What became of it.
 pub(crate) struct Outcome {
     answered: u64,
@@ -69,7 +72,7 @@ impl Load {
     pub(crate) fn start(lab: &Lab, scratch: &Scratch<'_>, front: &Endpoint) -> Load {
         let shared = Arc::new(Shared::default());
         let mut clients = Vec::new();
-        let mut client = |name: String, mut work: Box<dyn FnMut(&Shared, &str) -> bool + Send>| {
+        let mut client = |name: String, mut work: Work| {
             let shared = Arc::clone(&shared);
             clients.push(thread::spawn(move || {
                 while !shared.over.load(Ordering::Relaxed) {
@@ -105,8 +108,8 @@ impl Load {
         for number in 0..3 {
             let name = format!("load{number}");
             scratch.coder_workspace(&name, "plain", &json!({}));
-            let writer = Writer::new(Api::new(lab, front.clone(), "coderworkspaces"), scratch.name(&name));
-            let mut writer = writer;
+            let mut writer =
+                Writer::new(Api::new(lab, front.clone(), "coderworkspaces"), scratch.name(&name));
             client(format!("changes {name}"), Box::new(move |shared, name| writer.write(shared, name)));
         }
         let mut creator = Creator::new(lab, scratch, front);
