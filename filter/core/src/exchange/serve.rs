@@ -18,7 +18,7 @@ use crate::kube::quote::Quoted;
 use crate::kube::request_info::{self, RequestInfo, ResourceRequest, Verb};
 use crate::kube::status::Status;
 use crate::kube::warning;
-use crate::planes::identities;
+use crate::planes::{Mapping, identities};
 use crate::watch::Kind;
 
 /// Answers a request, whatever happens.
@@ -148,7 +148,7 @@ async fn read(
     let accept = accept.as_deref();
     let accepted = || negotiate(accept, request.header("user-agent").as_deref(), query);
     let namespace = info.namespace.as_deref();
-    let mappings = reach(cx, namespace, info.verb).await?;
+    let mappings = mapped(cx, caller, namespace, info.verb).await?;
     let mut planes: Vec<&ControlPlane> = mappings.iter().map(|mapping| &*mapping.plane).collect();
     // A named object always has a namespace; where no Coder stands behind it there is nothing of that name.
     let name = info.name.as_deref().unwrap_or_default();
@@ -214,7 +214,7 @@ async fn change(
     let accepted = &negotiate(accept.as_deref(), request.header("user-agent").as_deref(), query)?;
     let name = info.name.as_deref().unwrap_or_default();
     let Some(namespace) = info.namespace.as_deref() else { return Err(not_served(info).into()) };
-    let Some(mapping) = reach(cx, Some(namespace), info.verb).await?.pop() else {
+    let Some(mapping) = mapped(cx, caller, Some(namespace), info.verb).await?.pop() else {
         return Err(match info.verb {
             // Kubernetes empties every namespace that it deletes, also where there is nothing of ours in it.
             Verb::DeleteCollection if info.subresource.is_none() => match info.resource.as_str() {
@@ -249,6 +249,29 @@ async fn change(
         }
         _ => Err(not_served(info).into()),
     }
+}
+
+/// The Coders behind a namespace, or all of them. One that cannot be called does not stand in the way of its namespace's deletion, in which its Secret
+/// may have gone first.
+async fn mapped(
+    cx: &Cx,
+    caller: &Caller,
+    namespace: Option<&str>,
+    verb: Verb,
+) -> Result<Vec<Mapping>, Refusal> {
+    let status = match reach(cx, namespace, verb).await {
+        Ok(mappings) => return Ok(mappings),
+        Err(status) => status,
+    };
+    let spares =
+        cx.filter.config.discovery.as_ref().is_some_and(|discovery| !discovery.delete_with_namespace);
+    if let Some(namespace) =
+        namespace.filter(|_| spares && matches!(verb, Verb::List | Verb::DeleteCollection))
+        && namespace::recent_phase(cx, caller, namespace).await? == Phase::Terminating
+    {
+        return Ok(Vec::new());
+    }
+    Err(status.into())
 }
 
 /// Whether a namespace is being deleted, and nothing in Coder with it: what that leaves behind is not there for those who wait for it to be empty.

@@ -269,6 +269,28 @@ fn never_absent_because_kube_apiserver_does_not_say() {
 }
 
 #[test]
+fn one_that_cannot_be_used_does_not_hold_up_its_namespaces_deletion() {
+    let cluster = one();
+    cluster.0.secrets.borrow_mut().clear();
+    let state = cluster.0.clone();
+    let world =
+        cluster.world().kube(move |call| match (&*call.cluster, call.path.contains("/namespaces/dev")) {
+            ("kube-filter", _) => state.kube(call),
+            (_, true) => answer(
+                200,
+                &json!({"metadata": {"name": "dev", "deletionTimestamp": "2026-11-21T10:00:00Z"}}),
+            ),
+            _ => allow(call, true),
+        });
+    for resource in ["coderworkspaces", "codertemplates"] {
+        let path = format!("/namespaces/dev/{resource}");
+        assert_eq!(world.write("DELETE", &path, "application/json", &json!({})).status, 200);
+        assert!(names(&world.get(&path)).is_empty());
+        refused(&world.get(&format!("{path}/coder.a.b")), 503, "ServiceUnavailable", "does not exist");
+    }
+}
+
+#[test]
 fn a_fixed_one_wins() {
     let world = one()
         .object("fixed", "coder", ready("http://wrong.svc"))
