@@ -25,7 +25,7 @@ fn no_request_is_lost_when_connections_end_for_their_age() {
     let Some(lab) = Lab::exclusive().filter(Lab::aggregated_only) else { return };
     let replica = Replica::start(&lab, &[("max_connection_duration: 600s", "max_connection_duration: 1s")]);
     let balancer = Balancer::before(&[replica.address()]);
-    let led = Led::to(&lab, &balancer);
+    let led = Led::to(&lab, &balancer, &lab.namespace);
     let (list, all) = (lab.path("codertemplates?limit=1"), lab.path("coderworkspaces"));
     // Nothing is made, but a client repeats no POST that got lost.
     let make = Request::post(
