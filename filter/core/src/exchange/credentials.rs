@@ -5,6 +5,7 @@ use super::context::{Cx, settled};
 use super::reply::Reply;
 use crate::coder::errors::{Class, Intent};
 use crate::coder::{self, requests};
+use crate::config::ControlPlane;
 use crate::json::object;
 use crate::kube::quote::Quoted;
 
@@ -21,8 +22,16 @@ object!(Rights { workspaces, templates, jobs } {});
 /// Asks every Coder. The reply is for the log, a line for each: 200 when all is well, 403 when rights are missing or credentials are not
 /// accepted, 503 when one could not be asked and should be asked again.
 pub(super) async fn check(cx: Cx) -> Reply {
-    let places = cx.filter.planes.all();
-    let planes = places.iter().map(|place| &place.plane);
+    // Those that are discovered are asked when that happens.
+    let all = cx.filter.planes.all();
+    let fixed = all.iter().map(|mapping| &*mapping.plane).filter(|plane| plane.egress.is_none());
+    let (code, log) = ask(&cx, &fixed.collect::<Vec<_>>()).await;
+    Reply::new(code, "text/plain", log.into_bytes())
+}
+
+/// What is to be said of these Coders, and the worst of it.
+pub(super) async fn ask(cx: &Cx, planes: &[&ControlPlane]) -> (u16, String) {
+    let planes = planes.iter();
     let asked: Vec<_> = planes.map(|plane| (plane, cx.send_to_coder(plane, requests::authcheck()))).collect();
     let (mut code, mut log) = (200, String::new());
     for (plane, pending) in asked {
@@ -38,7 +47,7 @@ pub(super) async fn check(cx: Cx) -> Reply {
         log.push_str(if log.is_empty() { "" } else { "\n" });
         log.push_str(&format!("Coder of namespace {} {said}", Quoted(&plane.namespace)));
     }
-    Reply::new(code, "text/plain", log.into_bytes())
+    (code, log)
 }
 
 fn judge(rights: &Rights) -> (u16, String) {

@@ -128,6 +128,7 @@ impl Filter {
 
     /// Asks every Coder what the token that Envoy adds allows. The reply is for the log: 200 all is well, 403 it does not allow enough, 503 to be asked again.
     pub fn check_credentials(self: &Rc<Self>, now: Millis) -> Exchange {
+        self.discovering.checks.set(true);
         let port = Rc::new(Port::background(now, self.config.limits.request_timeout()));
         Exchange::new(port.clone(), credentials::check(Cx::new(self.clone(), port)))
     }

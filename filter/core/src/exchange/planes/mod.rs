@@ -14,11 +14,11 @@ use super::context::Cx;
 use super::filter::Filter;
 use super::port::{Call, Port};
 use super::reply::Reply;
-use super::watch;
+use super::{credentials, watch};
 use crate::config::Discovery;
 use crate::kube::request_info::Verb;
 use crate::kube::status::Status;
-use crate::planes::Mapping;
+use crate::planes::{Mapping, identity_of};
 use crate::time::Millis;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -41,6 +41,10 @@ pub(super) struct Discovering {
     running: Cell<bool>,
     /// What was last said in the log.
     said: RefCell<String>,
+    /// This worker asks Coders what their tokens allow, and says so in the log.
+    pub(super) checks: Cell<bool>,
+    /// Those that it has asked.
+    checked: RefCell<Vec<u64>>,
 }
 
 impl Discovering {
@@ -89,12 +93,12 @@ pub(super) fn keep(filter: &Rc<Filter>, now: Millis) {
             refresh.min(PAUSE)
         };
         state.next.set(cx.now().saturating_add(pause));
-        report(&cx, read.err())
+        report(&cx, read.err()).await
     }));
 }
 
 /// What has changed, for the log; quiet where that was said before.
-fn report(cx: &Cx, failure: Option<Status>) -> Reply {
+async fn report(cx: &Cx, failure: Option<Status>) -> Reply {
     let mut lines: Vec<String> = failure.iter().map(|status| status.message.clone()).collect();
     if lines.is_empty() {
         for Mapping { plane, broken, access } in cx.filter.planes.all().iter() {
@@ -108,12 +112,22 @@ fn report(cx: &Cx, failure: Option<Status>) -> Reply {
             }
         }
     }
-    let text = lines.join("\n");
-    let code = if failure.is_some() { 503 } else { 200 };
+    let mut text = lines.join("\n");
+    let mut code = if failure.is_some() { 503 } else { 200 };
     if *cx.filter.discovering.said.borrow() == text {
         return Reply::quiet();
     }
     cx.filter.discovering.said.replace(text.clone());
+    if cx.filter.discovering.checks.get() && failure.is_none() {
+        let all = cx.filter.planes.all();
+        let callable = all.iter().filter(|mapping| mapping.access.is_some()).map(|mapping| &*mapping.plane);
+        let (known, new) = (cx.filter.discovering.checked.take(), callable.clone());
+        let new: Vec<_> = new.filter(|plane| !known.contains(&identity_of(plane))).collect();
+        cx.filter.discovering.checked.replace(callable.map(identity_of).collect());
+        let (worst, said) = credentials::ask(cx, &new).await;
+        code = worst;
+        text = [text, said].join("\n");
+    }
     Reply::new(code, "text/plain", text.into_bytes())
 }
 

@@ -130,14 +130,18 @@ pub(super) async fn read_all<'a>(
             [false, true].map(|deprecated| cx.send_to_coder(plane, requests::templates(&search(deprecated))))
         })
         .collect();
-    let mut readings = Vec::with_capacity(planes.len());
+    let mut read = Vec::with_capacity(planes.len());
     for (plane, [current, deprecated]) in planes.iter().zip(asked) {
         let templates = [
             receive(plane, &search(false), current).await?,
             receive(plane, &search(true), deprecated).await?,
         ];
-        let jobs = unsuccessful_jobs(cx, plane, organizations(plane, &templates)?).await?;
-        readings.push(Reading { plane, templates, jobs });
+        let jobs = ask_jobs(cx, plane, organizations(plane, &templates)?);
+        read.push((*plane, templates, jobs));
+    }
+    let mut readings = Vec::with_capacity(planes.len());
+    for (plane, templates, jobs) in read {
+        readings.push(Reading { plane, templates, jobs: unsuccessful_jobs(plane, jobs).await? });
     }
     Ok(readings)
 }
@@ -206,18 +210,18 @@ fn organizations(plane: &ControlPlane, bodies: &[Vec<u8>; 2]) -> Result<Vec<Stri
     Ok(names)
 }
 
+fn ask_jobs<'a>(cx: &'a Cx, plane: &ControlPlane, organizations: Vec<String>) -> Vec<(String, Pending<'a>)> {
+    let ask = |name: String| {
+        let pending = cx.send_to_coder(plane, requests::unsuccessful_jobs(&name, JOBS));
+        (name, pending)
+    };
+    organizations.into_iter().map(ask).collect()
+}
+
 async fn unsuccessful_jobs(
-    cx: &Cx,
     plane: &ControlPlane,
-    organizations: Vec<String>,
+    asked: Vec<(String, Pending<'_>)>,
 ) -> Result<Vec<(String, Option<Vec<u8>>)>, Status> {
-    let asked: Vec<_> = organizations
-        .into_iter()
-        .map(|name| {
-            let pending = cx.send_to_coder(plane, requests::unsuccessful_jobs(&name, JOBS));
-            (name, pending)
-        })
-        .collect();
     let mut jobs = Vec::with_capacity(asked.len());
     for (name, pending) in asked {
         let body = match settled(Intent::Read, pending).await {

@@ -105,6 +105,7 @@ impl State {
             }
             "organizations" => answer(200, &recorded().1[0]),
             "templates" => answer(200, &json!([])),
+            "authcheck" => answer(200, &json!({"workspaces": true, "templates": true, "jobs": false})),
             _ => answer(404, &json!({"message": "Resource not found"})),
         }
     }
@@ -374,6 +375,23 @@ fn readings_by_themselves() {
     world.now += 40_000;
     said(&world);
     assert!(names(&world.get("/namespaces/dev/coderworkspaces")).is_empty());
+}
+
+#[test]
+fn what_their_tokens_allow_is_said_once() {
+    let cluster = one();
+    let mut world = cluster.world();
+    let fixed = world.check();
+    assert_eq!(String::from_utf8_lossy(&fixed.body).lines().count(), 1, "the fixed one alone");
+    let said = world.keep();
+    let [(reply, _)] = said.as_slice() else { panic!("{said:?}") };
+    let text = String::from_utf8_lossy(&reply.body).into_owned();
+    assert_eq!(reply.status, 403, "{text}");
+    assert!(text.contains("\"dev\" does not let its token read and change all provisioner jobs"), "{text}");
+    world.now += 40_000;
+    world.calls.borrow_mut().clear();
+    world.keep();
+    assert!(world.to("coder-egress").is_empty());
 }
 
 #[test]

@@ -118,6 +118,13 @@ impl World {
         self.background()
     }
 
+    /// Lets the filter ask Coders what their tokens allow, as one worker of all does.
+    pub(super) fn check(&self) -> Reply {
+        let mut exchange = self.filter.check_credentials(self.now);
+        let first = exchange.advance();
+        self.drive(&mut exchange, first, self.now).expect("the exchange waits for nothing")
+    }
+
     /// Lets the filter look for what is to be promoted.
     pub(super) fn scan(&self) -> Reply {
         let mut exchange = self.filter.promote(self.now);

@@ -149,27 +149,38 @@ async fn read_pages(
     loop {
         let lists =
             readings.iter().map(|(plane, pages)| parse(plane, pages)).collect::<Result<Vec<_>, _>>()?;
-        let Some((index, missing)) =
-            lists.iter().enumerate().find_map(|(index, pages)| Some((index, missing(pages)?)))
-        else {
+        let lacking: Vec<Option<Missing>> = lists.iter().map(|pages| missing(pages)).collect();
+        if lacking.iter().all(Option::is_none) {
             then(&lists, &readings);
             return Ok(());
-        };
-        let Some((plane, pages)) = readings.get_mut(index) else { continue };
-        match missing {
-            Missing::From(offset) => {
-                pages.push(receive(plane, search, ask(cx, plane, search, offset)).await?)
-            }
-            Missing::Some if attempts < ATTEMPTS => {
-                attempts = attempts.saturating_add(1);
-                *pages = vec![receive(plane, search, ask(cx, plane, search, 0)).await?];
-            }
-            Missing::Some => {
+        }
+        let anew = lacking.iter().zip(&readings).find(|(missing, _)| matches!(missing, Some(Missing::Some)));
+        if let Some((_, (plane, _))) = anew {
+            if attempts >= ATTEMPTS {
                 return Err(Status::service_unavailable(format!(
                     "the workspaces of namespace \"{}\" changed while they were read, {ATTEMPTS} times over; please try again",
                     plane.namespace
                 )));
             }
+            attempts = attempts.saturating_add(1);
+        }
+        // Again all Coders that are to be asked are asked before the first is waited for.
+        let asked: Vec<_> = readings
+            .iter_mut()
+            .zip(lacking)
+            .filter_map(|((plane, pages), missing)| {
+                let offset = match missing? {
+                    Missing::From(offset) => offset,
+                    Missing::Some => {
+                        pages.clear();
+                        0
+                    }
+                };
+                Some((*plane, ask(cx, plane, search, offset), pages))
+            })
+            .collect();
+        for (plane, pending, pages) in asked {
+            pages.push(receive(plane, search, pending).await?);
         }
     }
 }
