@@ -212,11 +212,15 @@ fn one_that_is_down_harms_its_own_namespace_and_lists_of_all() {
     place.token("token", &second.token());
     place.ready("coder", &second.http);
     usual(&front);
-    let list = front.get(&all("coderworkspaces")).json();
-    let from = list["metadata"]["resourceVersion"].as_str().unwrap();
-    let path = format!("{}?watch=true&timeoutSeconds=60&resourceVersion={from}", all("coderworkspaces"));
-    let mut watch = Stream::get(&front, Protocol::Http2, &path);
-    assert_eq!(watch.head().status, 200);
+    // A worker that has not seen yet that the namespace of the test before is gone ends its watches when it does.
+    let mut watch = eventually("a watch of all goes on", PATIENCE, || {
+        let list = front.get(&all("coderworkspaces")).json();
+        let from = list["metadata"]["resourceVersion"].as_str().unwrap();
+        let query = format!("watch=true&timeoutSeconds=120&resourceVersion={from}");
+        let mut watch = Stream::get(&front, Protocol::Http2, &format!("{}?{query}", all("coderworkspaces")));
+        assert_eq!(watch.head().status, 200);
+        (watch.next(Duration::from_secs(2)) == Next::Quiet).then_some(watch)
+    });
     drop(second);
     for resource in ["coderworkspaces", "codertemplates"] {
         for path in [place.path(resource), all(resource)] {
