@@ -31,3 +31,6 @@ pub use view::{pack_template, view};
 pub use wants::{Touched, Want, Wants};
 pub use watcher::{Start, Watcher, Wish};
 pub use writer::{Gone, Observed, Writer};
+
+#[cfg(test)]
+mod tests;
