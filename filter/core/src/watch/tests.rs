@@ -38,7 +38,7 @@ fn another_coder_ends_the_watches_that_it_concerns_and_no_other() {
     let planes = Planes::new(&[]);
     planes.discovered(vec![mapping("a", 1), mapping("b", 2)], 1);
     let hub = Hub::new(Rc::new(Alone::default()), planes.clone(), "test.", 7);
-    let mut check = |found: Vec<Mapping>, began: i64, expect: [bool; 4]| {
+    let check = |found: Vec<Mapping>, began: i64, expect: [bool; 4]| {
         let of = [None, Some("a"), Some("b"), Some("c")];
         let mut watches = of.map(|namespace| watch(&hub, &planes, namespace));
         for watch in &mut watches {
