@@ -129,7 +129,7 @@ fn status() -> Result<()> {
     }
     for (name, record) in &all {
         let state = if record.alive() { "running" } else { "gone" };
-        say(&format!("{name:<15} {state:<8} pid {:<8} {}", record.pid, record.address));
+        say(&format!("{name:<24} {state:<8} pid {:<8} {}", record.pid, record.address));
     }
     if !all.iter().all(|(_, record)| record.alive()) {
         bail!("a server has gone: see {}", lab.join("logs").display());

@@ -9,6 +9,33 @@ use crate::lab::{self, Options, Parts, Programs};
 use crate::progress::say;
 use crate::{paths, tools};
 
+/// What is run behind kube-apiserver: who clients are there, what kube-apiserver and the cluster's controllers make of us, real clients, and faults. The
+/// others ask what is the same wherever the request comes from.
+const AGGREGATED: [&str; 22] = [
+    "aggregated_connections",
+    "aggregated_security",
+    "authorization",
+    "bodies",
+    "certificates",
+    "controllers",
+    "discovery",
+    "errors",
+    "faults_under_load",
+    "go_informers",
+    "kube_rs",
+    "kube_rs_watch",
+    "kube_rs_write",
+    "kubectl",
+    "kubectl_watch",
+    "kubectl_write",
+    "many",
+    "namespace_deletion",
+    "objects",
+    "observability",
+    "replicas",
+    "rotation",
+];
+
 pub(super) fn standin(report: &mut Report) {
     report.check("end to end, stand-in", || {
         let options = options(Parts::Standin, false);
@@ -21,6 +48,18 @@ pub(super) fn real(report: &mut Report) {
         let options = options(Parts::Real, false);
         match Programs::obtain(options) {
             Ok(programs) => suite("test-real", &[], options, &programs),
+            Err(error) if in_ci() => Err(error),
+            Err(error) => Ok(Outcome::Skipped(format!("the real parts cannot be had here: {error:#}"))),
+        }
+    });
+}
+
+pub(super) fn aggregated(report: &mut Report) {
+    report.check("end to end, behind a real kube-apiserver", || {
+        let options = Options { clients: true, ..Options::aggregated(Parts::Standin) };
+        let only: Vec<&str> = AGGREGATED.iter().flat_map(|suite| ["--test", suite]).collect();
+        match Programs::obtain(options) {
+            Ok(programs) => suite("test-aggregated", &only, options, &programs),
             Err(error) if in_ci() => Err(error),
             Err(error) => Ok(Outcome::Skipped(format!("the real parts cannot be had here: {error:#}"))),
         }

@@ -33,12 +33,22 @@ enum Part {
     Real,
     /// Watches without a bell
     LongPolls,
+    /// Envoy behind a real kube-apiserver, with the cluster's own controllers
+    Aggregated,
     /// What lives on when the module panics
     Chaos,
 }
 
-const PARTS: [Part; 7] =
-    [Part::Lint, Part::Unit, Part::Module, Part::Standin, Part::Real, Part::LongPolls, Part::Chaos];
+const PARTS: [Part; 8] = [
+    Part::Lint,
+    Part::Unit,
+    Part::Module,
+    Part::Standin,
+    Part::Real,
+    Part::LongPolls,
+    Part::Aggregated,
+    Part::Chaos,
+];
 
 /// How a check ended.
 enum Outcome {
@@ -106,6 +116,7 @@ pub(crate) fn run(test: &Test) -> Result<()> {
             Part::Standin => end_to_end::standin(&mut report),
             Part::Real => end_to_end::real(&mut report),
             Part::LongPolls => end_to_end::long_polls(&mut report),
+            Part::Aggregated => end_to_end::aggregated(&mut report),
             Part::Chaos => end_to_end::chaos(&mut report),
         }
     }
