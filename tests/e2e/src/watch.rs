@@ -319,6 +319,8 @@ impl Watcher {
 
     #[track_caller]
     fn go_on(&mut self) {
+        // With another Envoy that was heard of lately, what was told of late is told once more.
+        self.moved |= self.may_break;
         self.stream = open(&self.endpoint, self.protocol, &self.path, &self.query, self.version);
         (self.opened, self.fruitful) = (Instant::now(), false);
     }

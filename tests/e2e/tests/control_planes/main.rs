@@ -212,7 +212,8 @@ fn one_that_is_down_harms_its_own_namespace_and_lists_of_all() {
     place.token("token", &second.token());
     place.ready("coder", &second.http);
     usual(&front);
-    // A worker that has not seen yet that the namespace of the test before is gone ends its watches when it does.
+    // A worker that has not seen yet what there is now, or that the namespace of the test before is gone, ends its watches when it does.
+    everywhere(&front, &place.path("coderworkspaces"), 200);
     let mut watch = eventually("a watch of all goes on", PATIENCE, || {
         let list = front.get(&all("coderworkspaces")).json();
         let from = list["metadata"]["resourceVersion"].as_str().unwrap();
