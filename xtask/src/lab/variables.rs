@@ -49,9 +49,10 @@ pub(crate) fn of(
     environment.set("ENVOY_URL", local("https", running.ports.main));
     if options.mode == Mode::Aggregated {
         environment.set("ENVOY_DIRECT_URL", local("https", running.ports.direct));
-        environment.path("FRONT_PROXY_CERT", &pki.file("front-proxy.crt"));
-        environment.path("FRONT_PROXY_KEY", &pki.file("front-proxy.key"));
     }
+    // Of kube-apiserver behind which Envoy stands, or of Envoy in front of it.
+    environment.path("FRONT_PROXY_CERT", &pki.file("front-proxy.crt"));
+    environment.path("FRONT_PROXY_KEY", &pki.file("front-proxy.key"));
     environment.set("ENVOY_ADMIN", local("http", running.ports.admin));
     environment.set("ENVOY_PROBES", local("http", running.ports.probes));
     environment.path("ENVOY_CA", &pki.file("envoy-ca.crt"));
