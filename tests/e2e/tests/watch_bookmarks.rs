@@ -17,6 +17,7 @@ struct Watched {
     title: String,
     bookmarks: bool,
     kind: &'static str,
+    start: Instant,
     stream: Stream,
 }
 
@@ -55,19 +56,15 @@ fn an_idle_watch_is_told_that_nothing_happens() {
             let request: Request = request(path, &query).accept(accept);
             let title = format!("{protocol:?} {} {accept}", request.target);
             let endpoint = if protocol == Protocol::Http1 { lab.front() } else { lab.front_cert() };
-            watches.push(Watched {
-                title,
-                bookmarks,
-                kind,
-                stream: Stream::open(&endpoint, protocol, &request),
-            });
+            let start = Instant::now();
+            let stream = Stream::open(&endpoint, protocol, &request);
+            watches.push(Watched { title, bookmarks, kind, start, stream });
         }
     }
-    let start = Instant::now();
     for watched in &mut watches {
         assert_eq!(watched.stream.head().status, 200, "{}", watched.title);
     }
-    for Watched { title, bookmarks, kind, mut stream } in watches {
+    for Watched { title, bookmarks, kind, start, mut stream } in watches {
         let (mut last, mut count) = (since, 0);
         loop {
             match stream.next(Duration::from_secs(long + 30)) {

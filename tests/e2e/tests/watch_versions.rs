@@ -155,7 +155,8 @@ fn replayed(lab: &Lab, short: &str) -> Result<(), String> {
         .filter(|event| event.kind != "BOOKMARK")
         .map(|event| (event.version(), event.kind.clone(), event.object.clone()))
         .collect();
-    assert!(told.len() >= 5, "{told:?}");
+    // What it was waited for, each time; what comes in between may be told together with it.
+    assert!(told.len() >= 4, "{told:?}");
     let streams: Vec<Stream> = told
         .iter()
         .enumerate()
