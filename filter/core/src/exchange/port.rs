@@ -220,10 +220,15 @@ impl Port {
 
     /// Sends a call. It is on its way even before the returned future is awaited, so calls sent together run together.
     pub fn call(&self, call: Call) -> Pending<'_> {
-        let id = self.next.get();
-        self.next.set(id.wrapping_add(1));
+        let id = self.number();
         self.send(id, call);
         Pending { port: self, id }
+    }
+
+    fn number(&self) -> CallId {
+        let id = self.next.get();
+        self.next.set(id.wrapping_add(1));
+        id
     }
 
     fn send(&self, id: CallId, mut call: Call) {
@@ -242,8 +247,7 @@ impl Port {
 
     /// A call that cannot be made.
     pub(super) fn not_sent(&self) -> Pending<'_> {
-        let id = self.next.get();
-        self.next.set(id.wrapping_add(1));
+        let id = self.number();
         self.hand_in(id, Err(Lost::NotSent));
         Pending { port: self, id }
     }
@@ -278,8 +282,7 @@ impl Port {
 
     /// As [`Port::call_coder`], with what is done where Coder refuses the token.
     pub(super) fn call_with(&self, (call, again): (Call, Box<Again>), changes: bool) -> Pending<'_> {
-        let id = self.next.get();
-        self.next.set(id.wrapping_add(1));
+        let id = self.number();
         self.writes.set(self.writes.get() || changes);
         self.send_again(id, call, Some(again));
         Pending { port: self, id }

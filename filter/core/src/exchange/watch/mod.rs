@@ -164,20 +164,16 @@ pub(super) fn keep(filter: &Rc<Filter>, now: Millis) {
     if !places.iter().any(|place| wanted(&place.plane.namespace)) || !watching.hub.take_turn(now) {
         return;
     }
+    let subjects: Vec<Subject> = places
+        .iter()
+        .flat_map(|place| Kind::ALL.map(|kind| Subject { namespace: place.plane.namespace.clone(), kind }))
+        .collect();
     if watching.running.borrow().is_empty() {
-        let subjects: Vec<Subject> = places
-            .iter()
-            .flat_map(|place| {
-                Kind::ALL.map(|kind| Subject { namespace: place.plane.namespace.clone(), kind })
-            })
-            .collect();
         watching.writer.replace(Some(Writer::new(watching.hub.clone(), &subjects)));
     }
     if let Some(writer) = watching.writer.borrow_mut().as_mut() {
-        for place in places.iter() {
-            for kind in Kind::ALL {
-                writer.track(&Subject { namespace: place.plane.namespace.clone(), kind });
-            }
+        for subject in &subjects {
+            writer.track(subject);
         }
     }
     for plane in places.iter().map(|place| &place.plane).filter(|plane| wanted(&plane.namespace)) {

@@ -66,7 +66,7 @@ pub(in crate::exchange) async fn watch(cx: &Cx, asked: Watch<'_>) -> Result<Repl
         kind: asked.kind,
         subjects,
         namespace: asked.info.namespace.clone(),
-        identities: asked.identities.clone(),
+        identities: asked.identities,
         form: asked.accepted.form,
         bookmarks: options.allow_watch_bookmarks,
         labels: options.label_selector,
