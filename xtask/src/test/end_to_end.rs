@@ -45,24 +45,14 @@ pub(super) fn standin(report: &mut Report) {
 
 pub(super) fn real(report: &mut Report) {
     report.check("end to end, real kube-apiserver and coderd", || {
-        let options = options(Parts::Real, false);
-        match Programs::obtain(options) {
-            Ok(programs) => suite("test-real", &[], options, &programs),
-            Err(error) if in_ci() => Err(error),
-            Err(error) => Ok(Outcome::Skipped(format!("the real parts cannot be had here: {error:#}"))),
-        }
+        with_real_parts("test-real", &[], options(Parts::Real, false))
     });
 }
 
 pub(super) fn aggregated(report: &mut Report) {
     report.check("end to end, behind a real kube-apiserver", || {
         let options = Options { clients: true, ..Options::aggregated(Parts::Standin) };
-        let only: Vec<&str> = AGGREGATED.iter().flat_map(|suite| ["--test", suite]).collect();
-        match Programs::obtain(options) {
-            Ok(programs) => suite("test-aggregated", &only, options, &programs),
-            Err(error) if in_ci() => Err(error),
-            Err(error) => Ok(Outcome::Skipped(format!("the real parts cannot be had here: {error:#}"))),
-        }
+        with_real_parts("test-aggregated", &AGGREGATED, options)
     });
 }
 
@@ -70,8 +60,7 @@ pub(super) fn long_polls(report: &mut Report) {
     report.check("end to end, watches as long polls", || {
         let options = Options { long_poll: true, ..options(Parts::Standin, false) };
         // Whoever watches; the rest does not know the difference.
-        let suites = ["watch", "watch_options", "watch_versions", "kube_rs_watch", "go_informers", "python"];
-        let only: Vec<&str> = suites.iter().flat_map(|suite| ["--test", suite]).collect();
+        let only = ["watch", "watch_options", "watch_versions", "kube_rs_watch", "go_informers", "python"];
         suite("test-long-polls", &only, options, &Programs::obtain(options)?)
     });
 }
@@ -80,7 +69,7 @@ pub(super) fn chaos(report: &mut Report) {
     report.check("end to end, a module that panics", || {
         let options = options(Parts::Standin, true);
         // The rest of the suite would test the same module again.
-        let only = ["--test", "chaos", "--test", "watch_law"];
+        let only = ["chaos", "watch_law"];
         suite("test-chaos", &only, options, &Programs::obtain(options)?)
     });
 }
@@ -89,6 +78,16 @@ const fn options(parts: Parts, chaos: bool) -> Options {
     Options { chaos, clients: true, ..Options::front(parts) }
 }
 
+/// Parts that cannot be had are a failure in CI alone.
+fn with_real_parts(name: &str, only: &[&str], options: Options) -> Result<Outcome> {
+    match Programs::obtain(options) {
+        Ok(programs) => suite(name, only, options, &programs),
+        Err(error) if in_ci() => Err(error),
+        Err(error) => Ok(Outcome::Skipped(format!("the real parts cannot be had here: {error:#}"))),
+    }
+}
+
+/// Runs the suites that are named, or all of them.
 fn suite(name: &str, only: &[&str], options: Options, programs: &Programs) -> Result<Outcome> {
     let running = lab::up(&paths::lab().join(name), options, programs)?;
     say("");
@@ -102,7 +101,8 @@ fn suite(name: &str, only: &[&str], options: Options, programs: &Programs) -> Re
             .env("E2E_REQUIRED", "1");
         passed(&mut cargo)
     };
-    let mut outcome = test(&[&["--package", "e2e"], only].concat());
+    let only = only.iter().flat_map(|suite| ["--test", suite]);
+    let mut outcome = test(&["--package", "e2e"].into_iter().chain(only).collect::<Vec<_>>());
     if matches!(options.coder, Parts::Real) {
         // Afterwards, because it leaves templates and jobs behind.
         outcome = outcome.and(test(&["--package", "standin", "--test", "replay"]));

@@ -104,6 +104,14 @@ impl Drop for Pod {
     }
 }
 
+/// A list of what is there.
+#[track_caller]
+fn serves(endpoint: &Endpoint, path: &str) {
+    let list = endpoint.get(path);
+    assert_eq!(list.status(), 200, "{path}: {}", list.excerpt());
+    assert!(!list.json()["items"].as_array().unwrap().is_empty(), "{path}");
+}
+
 #[test]
 fn the_pod_behind_an_api_service_becomes_ready_and_serves() {
     let Some(lab) = Lab::shared() else { return };
@@ -113,9 +121,7 @@ fn the_pod_behind_an_api_service_becomes_ready_and_serves() {
     let checkout = Checkout::new();
     let pod = Pod::run(&lab, &checkout, &checkout.render(&lab, "kustomize/overlays/aggregated"));
     let direct = pod.secure(8443, "coder-kube-filter.coder-kube-filter.svc");
-    let list = direct.with_token(&lab.admin_token).get(&lab.path("coderworkspaces"));
-    assert_eq!(list.status(), 200, "{}", list.excerpt());
-    assert!(!list.json()["items"].as_array().unwrap().is_empty());
+    serves(&direct.with_token(&lab.admin_token), &lab.path("coderworkspaces"));
 }
 
 #[test]
@@ -125,9 +131,7 @@ fn the_sidecar_becomes_ready_and_serves() {
     let pod = Pod::run(&lab, &checkout, &checkout.render(&lab, "kustomize/overlays/sidecar"));
     let kubernetes = pod.secure(6443, "localhost").with_token(&lab.admin_token);
     for path in [lab.path("coderworkspaces"), "/api/v1/namespaces".to_owned()] {
-        let list = kubernetes.get(&path);
-        assert_eq!(list.status(), 200, "{path}: {}", list.excerpt());
-        assert!(!list.json()["items"].as_array().unwrap().is_empty(), "{path}");
+        serves(&kubernetes, &path);
     }
 }
 
@@ -161,9 +165,7 @@ fn the_gateway_becomes_ready_and_serves() {
     objects.push(json!({"kind": "ConfigMap", "metadata": name, "data": {"ca.crt": clients}}));
     let pod = Pod::run(&lab, &checkout, &objects);
     let front = pod.secure(6443, "coder-kube-filter.coder-kube-filter.svc");
-    let list = front.with_token(&lab.admin_token).get(&lab.path("coderworkspaces"));
-    assert_eq!(list.status(), 200, "{}", list.excerpt());
-    assert!(!list.json()["items"].as_array().unwrap().is_empty());
+    serves(&front.with_token(&lab.admin_token), &lab.path("coderworkspaces"));
 }
 
 /// Renewed as somebody does it who deploys: the script, the Secret, kubelet.
