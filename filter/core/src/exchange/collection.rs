@@ -47,7 +47,8 @@ impl Listing {
     }
 }
 
-/// Refuses a version from the future: what it stands for has not happened yet.
+/// Refuses a version from the future: what it stands for has not happened yet. From any other on versions only grow, though another replica's clock may have
+/// been ahead when it gave that one out.
 pub(super) fn check_version(cx: &Cx, options: &ListOptions) -> Result<(), Status> {
     let newest = resource_version(cx.now().saturating_add(CLOCK_SKEW), HASH_MASK);
     match options.resource_version {
@@ -60,6 +61,10 @@ pub(super) fn check_version(cx: &Cx, options: &ListOptions) -> Result<(), Status
             let details = Details { causes: vec![cause], retry_after_seconds: 1, ..Details::default() };
             Err(Status::timeout(&format!("Too large resource version: {version}, current: {newest}"))
                 .with_details(details))
+        }
+        ResourceVersion::At(version) => {
+            cx.filter.watching.hub.clock.at_least(version);
+            Ok(())
         }
         _ => Ok(()),
     }

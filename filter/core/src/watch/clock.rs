@@ -52,6 +52,14 @@ impl Clock {
         self.version(now, self.mark)
     }
 
+    /// Notes that a client has a version, of whichever replica: all that is given out from now on is later, whatever that one's clock was.
+    pub fn at_least(&self, version: u64) {
+        change(&*self.shared, &self.newest, &mut |newest| {
+            let newest = Unpacker(newest).number().unwrap_or_default();
+            (version > newest).then(|| Packer::default().number(version).0)
+        });
+    }
+
     fn version(&self, now: Millis, mark: u64) -> u64 {
         let mut version = resource_version(now, mark);
         change(&*self.shared, &self.newest, &mut |newest| {
@@ -136,5 +144,21 @@ mod tests {
         assert!(moment(ahead[1]) < 200, "a moment far ahead leaves room for what comes");
         let list = clock.list_version(115);
         assert!(clock.versions(115, &[(Some(115), 1)])[0] > list);
+    }
+
+    #[test]
+    fn what_a_client_has_of_another_replica_is_passed() {
+        let shared = || Rc::new(Alone::default());
+        let (here, there) = (Clock::new(shared(), "p.", 7), Clock::new(shared(), "p.", 8));
+        for of_another in [there.log_version(900), there.list_version(950), resource_version(990, 5)] {
+            here.at_least(of_another);
+            assert!(here.log_version(100) > of_another);
+            here.at_least(of_another);
+            assert!(here.list_version(100) > of_another);
+            assert!(here.versions(100, &[(Some(100), 1)])[0] > of_another);
+        }
+        let log = here.log_version(100);
+        here.at_least(5);
+        assert_eq!(here.log_version(100), log, "what is older changes nothing");
     }
 }

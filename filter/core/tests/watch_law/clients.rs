@@ -60,6 +60,7 @@ impl World {
         let request = client.request;
         client.place = place;
         client.seen_in_stream.clear();
+        client.opened_at = if client.synced { client.version.clone() } else { "0".to_owned() };
         let query = if client.listing {
             String::new()
         } else if client.synced {
@@ -108,6 +109,9 @@ impl World {
                         }
                     }
                 }
+                let (before, number) =
+                    (&self.clients[at].opened_at, |text: &str| text.parse::<u64>().unwrap());
+                assert!(number(before) <= number(&version), "a bookmark lies before {before}: {event}");
                 self.clients[at].version = version;
                 continue;
             }

@@ -44,6 +44,8 @@ pub(crate) struct Client {
     pub(crate) request: u64,
     pub(crate) not_before: i64,
     pub(crate) seen_in_stream: BTreeSet<String>,
+    /// Version that its stream was opened with, or 0.
+    pub(crate) opened_at: String,
     pub(crate) replaced: BTreeMap<String, (String, i64)>,
 }
 
