@@ -148,34 +148,22 @@ impl Lab {
 
     /// True with a real kube-apiserver; otherwise says what was skipped.
     pub fn is_real(&self, what: &str) -> bool {
-        if self.kube == Parts::Standin {
-            skip(&format!("{what}: the stand-in has none"));
-        }
-        self.kube == Parts::Real
+        holds(self.kube == Parts::Real, &format!("{what}: the stand-in has none"))
     }
 
     /// True where kube-apiserver is the stand-in, which can be told to misbehave; otherwise says that this was skipped.
     pub fn kube_misbehaves(&self) -> bool {
-        if self.kube == Parts::Real {
-            skip("a real kube-apiserver cannot be told to misbehave");
-        }
-        self.kube == Parts::Standin
+        holds(self.kube == Parts::Standin, "a real kube-apiserver cannot be told to misbehave")
     }
 
     /// True where Envoy stands in front of kube-apiserver; otherwise says why this was skipped. For what has no counterpart behind it.
     pub fn front_only(&self, why: &str) -> bool {
-        if self.mode == Mode::Aggregated {
-            skip(&format!("only in front of kube-apiserver: {why}"));
-        }
-        self.mode == Mode::Front
+        holds(self.mode == Mode::Front, &format!("only in front of kube-apiserver: {why}"))
     }
 
     /// True where Envoy stands behind kube-apiserver; otherwise says that this was skipped.
     pub fn aggregated_only(&self) -> bool {
-        if self.mode == Mode::Front {
-            skip("only behind kube-apiserver");
-        }
-        self.mode == Mode::Aggregated
+        holds(self.mode == Mode::Aggregated, "only behind kube-apiserver")
     }
 
     /// The setting that says the mode, as the filter's configuration has it: where a test puts others beside it.
@@ -315,6 +303,14 @@ fn var(name: &str) -> String {
         Ok(value) if !value.is_empty() => value,
         _ => panic!("{name} is not set: the suite needs the whole environment of .lab/env"),
     }
+}
+
+/// Whether a test's condition holds; otherwise says why it was skipped.
+fn holds(condition: bool, why: &str) -> bool {
+    if !condition {
+        skip(why);
+    }
+    condition
 }
 
 /// Says what a test leaves out, and why. libtest shows it with `--show-output`.

@@ -3,9 +3,15 @@
 use e2e::{
     Api, Lab, Protocol, Replica, Scratch, Watcher,
     api::{condition, ok, workspace},
-    stream::PROTOCOLS,
+    check::names,
+    envoy::eventually,
+    stream::{PROTOCOLS, Stream},
 };
 use serde_json::{Value, json};
+use std::time::Duration;
+
+/// For a build to end, and for a short watch.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Settings with which a change that only Coder knows of would be seen after a minute, at the earliest.
 const SELDOM: (&str, &str) = ("\"watch\": {", "\"watch\": { \"pollSeconds\": 60, \"readingSeconds\": 3600,");
@@ -94,7 +100,7 @@ fn a_watch_goes_on_at_another_replica() {
             moves += 1;
             for (number, watcher) in watchers.iter_mut().enumerate() {
                 watcher.follow(&fronts[(number + moves) % 2]);
-                watcher.next(std::time::Duration::from_millis(700));
+                watcher.next(Duration::from_millis(700));
             }
         }
     });
@@ -102,6 +108,32 @@ fn a_watch_goes_on_at_another_replica() {
         watcher.converge();
         assert!(names.iter().all(|name| watcher.known(name).is_some()));
     }
+}
+
+#[test]
+fn what_another_showed_of_a_list_is_not_lost() {
+    let Some(lab) = Lab::writing() else { return };
+    let scratch = Scratch::new(&lab);
+    let other = Replica::start(&lab, &[]);
+    let (here, there) = (lab.front(), other.front());
+    let [_, second] = ["first", "second"].map(|name| scratch.coder_workspace(name, "plain", &json!({})));
+    let of_us = format!("{}?labelSelector=coder.com/owner%3D{}", lab.path("coderworkspaces"), scratch.user);
+    let first_page = ok(&here.get(&format!("{of_us}&limit=1")));
+    let token = first_page["metadata"]["continue"].as_str().expect("a page that follows");
+    let last_page = ok(&there.get(&format!("{of_us}&limit=1&continue={token}")));
+    let gone = scratch.name("second");
+    assert_eq!((names(&last_page), &last_page["metadata"]["continue"]), (vec![gone.clone()], &Value::Null));
+    scratch.coder_build(&second, "delete");
+    let path = format!("{}/{gone}", lab.path("coderworkspaces"));
+    eventually("deleted", PATIENCE, || (here.get(&path).status() == 404).then_some(()));
+    let version = first_page["metadata"]["resourceVersion"].as_str().expect("a version");
+    let target = format!("{of_us}&watch=true&resourceVersion={version}&timeoutSeconds=20");
+    let told = Stream::get(&here, Protocol::Http1, &target).rest(PATIENCE);
+    let is_told = |event: &Value| {
+        let object = &event["object"];
+        object["code"] == 410 || (event["type"] == "DELETED" && object["metadata"]["name"] == gone)
+    };
+    assert!(told.iter().any(is_told), "neither told that it has gone nor to list again: {told:?}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::kube::query::Query;
 use crate::kube::status::{Cause, CauseType, Details, Status};
 use crate::sort::sort_by;
 use crate::time::Millis;
-use crate::watch::{Kind, Seed, SeedEntry, Subject, moment};
+use crate::watch::{Kind, Page, Seed, SeedEntry, Subject, moment};
 
 /// How far a client's version may be ahead of our clock before we say so: clocks of replicas differ.
 const CLOCK_SKEW: Millis = 5_000;
@@ -79,6 +79,7 @@ pub(super) fn page<T: Object>(
 ) -> Result<Reply, Status> {
     raise(cx, objects);
     let (shown, meta) = cut(cx, options, places(objects));
+    let next = meta.continue_token.clone().unwrap_or_default();
     // Of the pages that follow a first one, objects may be newer than the list.
     let limit = if options.continue_token.is_none() { meta.resource_version } else { u64::MAX };
     let newest = moment(limit).saturating_sub(1);
@@ -96,7 +97,7 @@ pub(super) fn page<T: Object>(
         };
         writer.push(&listed.object, version)?;
     }
-    remember(cx, options, &shown, objects, &hashes);
+    remember(cx, options, (&shown, &next), objects, &hashes);
     Ok(Reply::new(200, accepted.encoding.content_type(), encode(writer.finish(), accepted)))
 }
 
@@ -115,7 +116,7 @@ fn raise<T: Object>(cx: &Cx, objects: &[Listed<T>]) {
 fn remember<T: Object>(
     cx: &Cx,
     options: &ListOptions,
-    shown: &[Place<'_>],
+    (shown, next): (&[Place<'_>], &str),
     objects: &[Listed<T>],
     hashes: &[Option<u64>],
 ) {
@@ -131,12 +132,13 @@ fn remember<T: Object>(
         });
         let (entries, selector): (Vec<_>, _) = (entries.collect(), listing.selector.clone());
         if let Some(token) = &options.continue_token {
-            hub.remember_more(token.resource_version, subject, &selector, &entries);
+            let page = Page { token: &token.encode(), next, entries: &entries };
+            hub.remember_more(token.resource_version, subject, &selector, &page);
             continue;
         }
         let followed = hub.is_followed(subject, cx.now(), LINGER);
-        let (version, subject) = (listing.version, subject.key());
-        hub.remember(Seed { version, subject, selector, entries, followed, same_at: None }, whole);
+        let (version, subject, next) = (listing.version, subject.key(), next.to_owned());
+        hub.remember(Seed { version, subject, selector, entries, next, followed, same_at: None }, whole);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::bytes::{Packer, Unpacker};
 use super::clock::Clock;
 use super::history::{Event, Head, History};
-use super::seed::{Seed, SeedEntry, Seeds};
+use super::seed::{Page, Seed, Seeds};
 use super::shared::{SharedData, change};
 use super::store::{Record, State, Store};
 use super::subject::{Kind, Subject};
@@ -164,7 +164,7 @@ impl Hub {
     }
 
     /// Remembers another page of a list.
-    pub fn remember_more(&self, version: u64, subject: &Subject, selector: &str, page: &[SeedEntry]) {
+    pub fn remember_more(&self, version: u64, subject: &Subject, selector: &str, page: &Page<'_>) {
         self.seeds.add(version, &subject.key(), selector, page);
     }
 

@@ -23,7 +23,7 @@ mod writer;
 pub use clock::{Clock, moment};
 pub use hub::Hub;
 pub use position::{From, Position, Waited};
-pub use seed::{Seed, SeedEntry};
+pub use seed::{Page, Seed, SeedEntry};
 pub use shared::{Alone, SharedData};
 pub use store::State;
 pub use subject::{Kind, Subject};

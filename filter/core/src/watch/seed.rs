@@ -38,12 +38,26 @@ pub struct Seed {
     pub subject: String,
     /// The selectors, as the client wrote them; empty for everything.
     pub selector: String,
-    /// What it has said; of a list in pages, all that have been asked for.
+    /// What it has said; of a list in pages, all that have been asked for here.
     pub entries: Vec<SeedEntry>,
+    /// The continue token of the page that follows; empty when nothing does. A page that another replica was asked for is not known here, and what
+    /// follows it is of no use.
+    pub next: String,
     /// Whether changes were being written down meanwhile, so that the history tells of most of what has changed since.
     pub followed: bool,
     /// It has shown what was known at that place of the history, and nothing else; then its entries are not kept.
     pub same_at: Option<u64>,
+}
+
+/// A page of a list that is not the first.
+#[derive(Clone, Copy, Debug)]
+pub struct Page<'a> {
+    /// The continue token that it was asked for by.
+    pub token: &'a str,
+    /// That of the page that follows; empty when nothing does.
+    pub next: &'a str,
+    /// What it has said.
+    pub entries: &'a [SeedEntry],
 }
 
 /// A number that two sets of objects share when they are the same, and hardly ever otherwise. Of each: id, name and hash.
@@ -67,8 +81,11 @@ impl Seed {
     }
 
     /// Takes in another page of it: of what was shown before, the later state is what counts.
-    fn merge(&mut self, page: &[SeedEntry]) {
-        let mut page = page.to_vec();
+    fn merge(&mut self, page: &Page<'_>) {
+        if self.next == page.token {
+            page.next.clone_into(&mut self.next);
+        }
+        let mut page = page.entries.to_vec();
         crate::sort::sort_by(&mut page, |a, b| a.key().cmp(&b.key()));
         self.entries.retain(|entry| page.binary_search_by(|shown| shown.key().cmp(&entry.key())).is_err());
         self.entries.append(&mut page);
@@ -80,6 +97,7 @@ impl Seed {
             .number(self.version)
             .text(&self.subject)
             .text(&self.selector)
+            .text(&self.next)
             .number(u64::from(self.followed))
             .number(self.same_at.unwrap_or(u64::MAX));
         for entry in &self.entries {
@@ -95,6 +113,7 @@ impl Seed {
             return None;
         }
         let selector = bytes.text()?.to_owned();
+        let next = bytes.text()?.to_owned();
         let followed = bytes.number()? != 0;
         let same_at = bytes.number().filter(|place| *place != u64::MAX);
         let mut entries = Vec::new();
@@ -102,7 +121,7 @@ impl Seed {
             entries.push(SeedEntry { id: id.to_owned(), name: name.to_owned(), hash });
         }
         crate::sort::sort_by(&mut entries, |a: &SeedEntry, b| a.key().cmp(&b.key()));
-        Some(Self { version, subject: subject.to_owned(), selector, entries, followed, same_at })
+        Some(Self { version, subject: subject.to_owned(), selector, entries, next, followed, same_at })
     }
 }
 
@@ -135,7 +154,7 @@ impl Seeds {
     }
 
     /// Adds another page to what is remembered of a list. One that becomes too long is forgotten.
-    pub(super) fn add(&self, version: u64, subject: &str, selector: &str, page: &[SeedEntry]) {
+    pub(super) fn add(&self, version: u64, subject: &str, selector: &str, page: &Page<'_>) {
         for number in 0..LISTS {
             let key = self.key(number);
             if self.shared.get(&key).is_none_or(|(bytes, _)| Unpacker(&bytes).number() != Some(version)) {
@@ -151,12 +170,13 @@ impl Seeds {
         }
     }
 
-    /// The list of that version, by the same selectors or by none.
+    /// The list of that version, by the same selectors or by none, if all of it is known.
     pub(super) fn find(&self, version: u64, subject: &str, selector: &str) -> Option<Seed> {
         (0..LISTS).find_map(|number| {
             let (bytes, _) = self.shared.get(&self.key(number))?;
-            Seed::unpack(&bytes, version, subject)
-                .filter(|seed| seed.selector.is_empty() || seed.selector == selector)
+            Seed::unpack(&bytes, version, subject).filter(|seed| {
+                seed.next.is_empty() && (seed.selector.is_empty() || seed.selector == selector)
+            })
         })
     }
 }
@@ -175,24 +195,37 @@ mod tests {
             subject: "w.coder".into(),
             selector: selector.into(),
             entries: vec![entry("2", "b", 5), entry("1", "a", 4)],
+            next: "second".into(),
             followed: true,
             same_at: None,
         };
         seeds.put(&seed(""));
         seeds.put(&seed("x"));
-        seeds.add(7, "w.coder", "", &[entry("3", "c", 6), entry("2", "b", 9), entry("1", "z", 4)]);
-        seeds.add(8, "w.coder", "", &[entry("4", "d", 1)]);
-        seeds.add(7, "t.coder", "", &[entry("5", "e", 1)]);
+        let add =
+            |version, subject: &str, selector: &str, [token, next]: [&str; 2], entries: &[SeedEntry]| {
+                seeds.add(version, subject, selector, &Page { token, next, entries });
+            };
+        add(7, "w.coder", "", ["second", "third"], &[entry("3", "c", 6), entry("2", "b", 9)]);
+        assert_eq!(seeds.find(7, "w.coder", ""), None, "not without its last page");
+        add(7, "w.coder", "", ["fourth", ""], &[]);
+        assert_eq!(seeds.find(7, "w.coder", ""), None, "nor without one in between");
+        add(8, "w.coder", "", ["third", ""], &[entry("4", "d", 1)]);
+        add(7, "t.coder", "", ["third", ""], &[entry("5", "e", 1)]);
+        assert_eq!(seeds.find(7, "w.coder", ""), None, "these are other lists");
+        add(7, "w.coder", "", ["third", ""], &[entry("1", "z", 4)]);
+        // A client that has lost the answer asks again.
+        add(7, "w.coder", "", ["second", "third"], &[entry("3", "c", 7)]);
         let found = seeds.find(7, "w.coder", "").unwrap();
-        let expect = [entry("1", "a", 4), entry("1", "z", 4), entry("2", "b", 9), entry("3", "c", 6)];
+        let expect = [entry("1", "a", 4), entry("1", "z", 4), entry("2", "b", 9), entry("3", "c", 7)];
         assert_eq!(found.entries, expect, "what was shown last; a renamed one under both its names");
         assert_eq!(found.entry("1", "z"), Some(&expect[1]));
         assert_eq!(found.entry("1", "b"), None);
         assert_eq!((found.followed, found.same_at), (true, None));
         let huge: Vec<_> =
             (0..BYTES / 16).map(|n| entry(&n.to_string(), "a-name-of-some-length", 1)).collect();
-        seeds.add(7, "w.coder", "", &huge);
+        add(7, "w.coder", "", ["third", ""], &huge);
         assert_eq!(seeds.find(7, "w.coder", ""), None, "not half of a list");
+        add(7, "w.coder", "x", ["second", ""], &[]);
         assert!(seeds.find(7, "w.coder", "x").is_some());
     }
 }
