@@ -50,7 +50,8 @@ impl Listing {
 /// Refuses a version from the future: what it stands for has not happened yet. From any other on versions only grow, though another replica's clock may have
 /// been ahead when it gave that one out.
 pub(super) fn check_version(cx: &Cx, options: &ListOptions) -> Result<(), Status> {
-    let newest = resource_version(cx.now().saturating_add(CLOCK_SKEW), HASH_MASK);
+    let clock = &cx.filter.watching.hub.clock;
+    let newest = resource_version(cx.now().saturating_add(CLOCK_SKEW), HASH_MASK).max(clock.newest());
     match options.resource_version {
         ResourceVersion::At(version) if version > newest => {
             let cause = Cause {
@@ -63,7 +64,7 @@ pub(super) fn check_version(cx: &Cx, options: &ListOptions) -> Result<(), Status
                 .with_details(details))
         }
         ResourceVersion::At(version) => {
-            cx.filter.watching.hub.clock.at_least(version);
+            clock.at_least(version);
             Ok(())
         }
         _ => Ok(()),

@@ -52,6 +52,11 @@ impl Clock {
         self.version(now, self.mark)
     }
 
+    /// The newest version that was given out, or that a client came with.
+    pub fn newest(&self) -> u64 {
+        self.shared.get(&self.newest).and_then(|(newest, _)| Unpacker(&newest).number()).unwrap_or_default()
+    }
+
     /// Notes that a client has a version, of whichever replica: all that is given out from now on is later, whatever that one's clock was.
     pub fn at_least(&self, version: u64) {
         change(&*self.shared, &self.newest, &mut |newest| {

@@ -1,6 +1,7 @@
 //! Lists: completeness, order, pages, selectors and what is asked of Coder for them.
 
 use super::*;
+use crate::convert::resource_version::{HASH_MASK, resource_version};
 
 const LIST: &str = "/namespaces/coder/coderworkspaces";
 
@@ -47,6 +48,17 @@ fn versions_of_lists_lie_above_their_items() {
     assert!(version(&list) > version(&list["items"][0]));
     let future = world.get(&format!("{LIST}?resourceVersion={}", u64::MAX >> 1));
     refused(&future, 504, "Timeout", "Too large resource version");
+    // What a client has from a replica whose clock is ahead is passed, and what it is then given is known again.
+    let ahead = resource_version(NOW + 5_000, HASH_MASK);
+    let list = body(&world.get(&format!("{LIST}?resourceVersion={ahead}")));
+    assert!(version(&list) > ahead);
+    assert_eq!(world.get(&format!("{LIST}?resourceVersion={}", version(&list))).status, 200);
+    refused(
+        &world.get(&format!("{LIST}?resourceVersion={}", version(&list) + (1 << 22))),
+        504,
+        "Timeout",
+        "",
+    );
     assert_eq!(world.get(&format!("{LIST}?resourceVersion=0")).status, 200);
 }
 
