@@ -5,6 +5,7 @@ use super::reply::Reply;
 use super::watch::{LINGER, selector};
 use crate::config::ControlPlane;
 use crate::convert::resource_version::{HASH_MASK, resource_version};
+use crate::convert::selectable::{TEMPLATE_FIELDS, WORKSPACE_FIELDS};
 use crate::kube::continue_token::ContinueToken;
 use crate::kube::encoding::encode;
 use crate::kube::list_options::{ListOptions, ResourceVersion};
@@ -38,18 +39,43 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// Before Coder is asked: whatever changes from now on gets a later version.
-    pub(super) fn begin(cx: &Cx, kind: Kind, planes: &[&ControlPlane], query: &Query) {
-        let version = cx.filter.watching.hub.clock.list_version(cx.now());
+    /// Reads how a list is asked for, before Coder is asked: whatever changes from now on gets a later version than its first page.
+    pub(super) fn begin(
+        cx: &Cx,
+        kind: Kind,
+        planes: &[&ControlPlane],
+        query: &Query,
+    ) -> Result<ListOptions, Status> {
+        let options = options(cx, kind, query)?;
+        let version = match &options.continue_token {
+            Some(token) => token.resource_version,
+            None => cx.filter.watching.hub.clock.list_version(cx.now()),
+        };
         let subjects = planes.iter().map(|plane| Subject { namespace: plane.namespace.clone(), kind });
         let listing = Self { version, subjects: subjects.collect(), selector: selector(query) };
         cx.listing.replace(Some(listing));
+        Ok(options)
+    }
+}
+
+/// How a list or a watch is asked for.
+pub(super) fn options(cx: &Cx, kind: Kind, query: &Query) -> Result<ListOptions, Status> {
+    let options = ListOptions::parse(query, fields(kind))?;
+    check_version(cx, &options)?;
+    Ok(options)
+}
+
+/// The fields that selectors may name.
+const fn fields(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Workspaces => WORKSPACE_FIELDS,
+        Kind::Templates => TEMPLATE_FIELDS,
     }
 }
 
 /// Refuses a version from the future: what it stands for has not happened yet. From any other on versions only grow, though another replica's clock may have
 /// been ahead when it gave that one out.
-pub(super) fn check_version(cx: &Cx, options: &ListOptions) -> Result<(), Status> {
+fn check_version(cx: &Cx, options: &ListOptions) -> Result<(), Status> {
     let clock = &cx.filter.watching.hub.clock;
     let newest = resource_version(cx.now().saturating_add(CLOCK_SKEW), HASH_MASK).max(clock.newest());
     match options.resource_version {
@@ -78,7 +104,9 @@ pub(super) fn page<T: Object>(
     options: &ListOptions,
     objects: &[Listed<T>],
 ) -> Result<Reply, Status> {
-    raise(cx, objects);
+    if options.continue_token.is_none() {
+        raise(cx, objects);
+    }
     let (shown, meta) = cut(cx, options, places(objects));
     let next = meta.continue_token.clone().unwrap_or_default();
     // Of the pages that follow a first one, objects may be newer than the list.
@@ -185,7 +213,7 @@ fn cut<'a>(cx: &Cx, options: &ListOptions, mut places: Vec<Place<'a>>) -> (Vec<P
     places.truncate(limit.unwrap_or(usize::MAX));
 
     let begun = cx.listing.borrow().as_ref().map(|listing| listing.version);
-    let version = token.map(|token| token.resource_version).or(begun);
+    let version = begun.or(token.map(|token| token.resource_version));
     let version = version.unwrap_or_else(|| cx.filter.watching.hub.clock.list_version(cx.now()));
     let mut meta = ListMeta { resource_version: version, continue_token: None, remaining_item_count: None };
     if let (Some(last), true) = (places.last(), left > 0) {

@@ -8,9 +8,9 @@ use crate::coder::query::TemplateQuery;
 use crate::coder::{self, ProvisionerJob, Template, requests};
 use crate::config::ControlPlane;
 use crate::convert::resource_version::newest_of_template;
-use crate::convert::selectable::{TEMPLATE_FIELDS, template_matches};
+use crate::convert::selectable::template_matches;
 use crate::convert::{self, Import};
-use crate::exchange::collection::{Listed, Listing, check_version, page};
+use crate::exchange::collection::{Listed, Listing, page};
 use crate::exchange::context::{Cx, settled};
 use crate::exchange::port::Pending;
 use crate::exchange::reply::Reply;
@@ -40,9 +40,7 @@ pub(in crate::exchange) async fn list(
     query: &Query,
     accepted: &Accepted,
 ) -> Result<Reply, Status> {
-    let options = ListOptions::parse(query, TEMPLATE_FIELDS)?;
-    check_version(cx, &options)?;
-    Listing::begin(cx, Kind::Templates, planes, query);
+    let options = Listing::begin(cx, Kind::Templates, planes, query)?;
     if let ([plane], Some(name)) = (planes, options.field_selector.exact("metadata.name")) {
         return one(cx, plane, name, &options, accepted).await;
     }

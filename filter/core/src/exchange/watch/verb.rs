@@ -2,12 +2,11 @@
 //! each batch of events.
 
 use super::super::caller::Caller;
-use super::super::collection::check_version;
+use super::super::collection::options;
 use super::super::context::Cx;
 use super::super::reply::Reply;
 use super::Carried;
 use crate::config::ControlPlane;
-use crate::convert::selectable::{TEMPLATE_FIELDS, WORKSPACE_FIELDS};
 use crate::kube::list_options::{ListOptions, ResourceVersion};
 use crate::kube::negotiation::{Accepted, Encoding};
 use crate::kube::query::Query;
@@ -40,15 +39,10 @@ pub(in crate::exchange) struct Watch<'a> {
 }
 
 pub(in crate::exchange) async fn watch(cx: &Cx, asked: Watch<'_>) -> Result<Reply, Status> {
-    let fields = match asked.kind {
-        Kind::Workspaces => WORKSPACE_FIELDS,
-        Kind::Templates => TEMPLATE_FIELDS,
-    };
-    let options = ListOptions::parse(asked.query, fields)?;
+    let options = options(cx, asked.kind, asked.query)?;
     if asked.accepted.encoding != Encoding::Json {
         return Err(Status::not_acceptable("application/json"));
     }
-    check_version(cx, &options)?;
     let watching = &cx.filter.watching;
     if watching.hub.watchers() >= usize::try_from(cx.filter.config.limits.watches).unwrap_or(usize::MAX) {
         return Err(Status::too_many_requests("too many watches are open, please try again", 1));

@@ -11,9 +11,9 @@ use crate::coder::query::WorkspaceQuery;
 use crate::coder::{self, Workspace, WorkspaceList, requests};
 use crate::config::ControlPlane;
 use crate::convert::resource_version::newest_of_workspace;
-use crate::convert::selectable::{WORKSPACE_FIELDS, push_down, workspace_matches};
+use crate::convert::selectable::{push_down, workspace_matches};
 use crate::convert::{self, errors};
-use crate::exchange::collection::{Listed, Listing, check_version, page};
+use crate::exchange::collection::{Listed, Listing, page};
 use crate::exchange::context::{Cx, settled};
 use crate::exchange::port::Pending;
 use crate::exchange::reply::Reply;
@@ -41,9 +41,7 @@ pub(in crate::exchange) async fn list(
     query: &Query,
     accepted: &Accepted,
 ) -> Result<Reply, Status> {
-    let options = ListOptions::parse(query, WORKSPACE_FIELDS)?;
-    check_version(cx, &options)?;
-    Listing::begin(cx, Kind::Workspaces, planes, query);
+    let options = Listing::begin(cx, Kind::Workspaces, planes, query)?;
     if options.resource_version == ResourceVersion::Any
         && let Some(reply) = known(cx, planes, &options, accepted)?
     {
