@@ -298,6 +298,10 @@ impl Watcher {
     /// Begins anew with a list, as all clients do when a version is too old.
     #[track_caller]
     fn relist(&mut self) {
+        let (start, target) = (Instant::now(), format!("{}?{}", self.path, self.query));
+        while self.may_break && self.endpoint.get(&target).status() == 503 && start.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(500));
+        }
         let anew = Watcher::list(&self.endpoint, self.protocol, &self.path, &self.query);
         assert!(anew.version > self.version, "a list that comes later is newer: {}", self.version);
         let (events, may_break) = (std::mem::take(&mut self.events), self.may_break);

@@ -175,6 +175,7 @@ impl Hub {
             && seed.followed
             && let Some(subject) = Subject::parse(&seed.subject)
             && let state = self.state(&subject)
+            && state.since <= seed.version
             && (state.sum, state.sum_at.max(head.next)) == (seed.sum(), head.next)
             && self.history.head() == head
         {

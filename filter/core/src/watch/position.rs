@@ -126,6 +126,10 @@ impl Hub {
         {
             return Position::Found(Start::At(*place, version));
         }
+        // What these have shown is known by that place alone.
+        if lists.iter().any(|list| list.same_at.is_some()) {
+            return Position::Expired;
+        }
         if lists.iter().any(|list| !list.followed) {
             let is_read = states.iter().all(|state| state.since != 0 && state.read_at >= from.arrived);
             return if is_read { Position::Found(Start::List(version, lists)) } else { Position::Unread };

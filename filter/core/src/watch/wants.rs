@@ -31,6 +31,16 @@ pub struct Touched {
     pub told: String,
 }
 
+impl Touched {
+    /// In place of a state, where there is no id: nobody knows any more which objects others have named.
+    pub const LOST: &str = "lost";
+
+    /// Objects of every kind: which ones, nobody knows any more.
+    pub fn lost() -> [Self; 2] {
+        Kind::ALL.map(|kind| Self { kind, id: String::new(), told: Self::LOST.to_owned() })
+    }
+}
+
 /// See the module.
 pub struct Wants {
     shared: Rc<dyn SharedData>,
@@ -94,15 +104,15 @@ impl Wants {
                     other.kind == one.kind && (other.id.is_empty() || other.id == one.id)
                 };
                 if let Some(other) = all.iter_mut().find(same) {
-                    other.told.clone_from(&one.told);
+                    if other.told != Touched::LOST {
+                        other.told.clone_from(&one.told);
+                    }
                     continue;
                 }
                 if all.len() < TOUCHED {
                     all.push(one.clone());
                 } else {
-                    all = Kind::ALL
-                        .map(|kind| Touched { kind, id: String::new(), told: String::new() })
-                        .to_vec();
+                    all = Touched::lost().to_vec();
                 }
             }
             let mut packer = Packer::default();

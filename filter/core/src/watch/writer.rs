@@ -34,6 +34,28 @@ pub struct Observed {
     pub parts: Vec<u8>,
 }
 
+impl Observed {
+    /// Takes out those that have the same name, and returns their ids.
+    pub fn take_doubles(all: &mut Vec<Self>) -> Vec<String> {
+        let mut names: Vec<&str> = all.iter().map(|object| object.name.as_str()).collect();
+        crate::sort::sort_by(&mut names, Ord::cmp);
+        let twice = names.windows(2).filter_map(|pair| match pair {
+            [one, other] if one == other => Some((*one).to_owned()),
+            _ => None,
+        });
+        let doubles: Vec<String> = twice.collect();
+        let mut ids = Vec::new();
+        all.retain(|object| {
+            let double = doubles.contains(&object.name);
+            if double {
+                ids.push(object.id.clone());
+            }
+            !double
+        });
+        ids
+    }
+}
+
 /// What has been deleted.
 #[derive(Clone, Debug, Default)]
 pub struct Gone {
@@ -247,18 +269,10 @@ impl Writer {
         self.write(subject, changes, now)
     }
 
-    /// Without those that share a name: it went from one to the other while they were read, and which of them has it now is to be asked.
-    fn without_doubles(&mut self, observed: Vec<Observed>) -> Vec<Observed> {
-        let mut names: Vec<&str> = observed.iter().map(|object| object.name.as_str()).collect();
-        crate::sort::sort_by(&mut names, Ord::cmp);
-        let twice = names.windows(2).filter_map(|pair| match pair {
-            [one, other] if one == other => Some((*one).to_owned()),
-            _ => None,
-        });
-        let doubles: Vec<String> = twice.collect();
-        let (lost, kept) = observed.into_iter().partition(|object| doubles.contains(&object.name));
-        self.evicted.extend(Vec::into_iter(lost).map(|object: Observed| object.id));
-        kept
+    /// Without those that have the same name: which of them has it now is to be asked.
+    fn without_doubles(&mut self, mut observed: Vec<Observed>) -> Vec<Observed> {
+        self.evicted.extend(Observed::take_doubles(&mut observed));
+        observed
     }
 
     fn write(

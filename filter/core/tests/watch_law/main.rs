@@ -60,3 +60,18 @@ proptest! {
         run(seed, false, 60);
     }
 }
+
+/// What has broken the law once: with two replicas, of which one had died, had missed rings, or was refused by Coder in the midst of a reading.
+#[test]
+fn what_once_broke_it() {
+    for seed in [
+        12_121_333_691_555_196_481,
+        17_716_232_751_831_628_136,
+        16_008_592_144_199_512_513,
+        4_550_769_233_828_200_275,
+        4_715_068_765_690_406_845,
+        14_792_350_683_297_753_978,
+    ] {
+        run(seed, true, 60);
+    }
+}

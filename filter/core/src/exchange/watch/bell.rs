@@ -10,7 +10,7 @@ use super::{leader, read_word};
 use crate::config::Bell;
 use crate::json::{self, object};
 use crate::time::Millis;
-use crate::watch::{Kind, Touched};
+use crate::watch::Touched;
 use std::rc::Rc;
 
 /// The annotation.
@@ -156,9 +156,10 @@ fn hear_ring(filter: &Filter, event: &Event<'_>) {
         return;
     }
     watching.heard.replace(version.to_string());
-    // What a stream begins with is the last ring. There may have been others before, since this process has heard the one that it knows.
+    // What a stream begins with is the last ring. There may have been others before, since this process has heard the one that it knows, or has read
+    // Coder and heard none yet.
     let known = watching.hub.heard(version);
-    if event.kind == "ADDED" && known.is_some_and(|known| known != **version) {
+    if event.kind == "ADDED" && known.is_none_or(|known| known != **version) {
         lost(filter);
     }
     let mut words = annotations.ring.split(' ');
@@ -176,7 +177,6 @@ fn lost(filter: &Filter) {
         return;
     }
     for place in filter.planes.all().iter() {
-        let all = Kind::ALL.map(|kind| Touched { kind, id: String::new(), told: String::new() });
-        hub.wants.touch(&place.plane.namespace, &all);
+        hub.wants.touch(&place.plane.namespace, &Touched::lost());
     }
 }

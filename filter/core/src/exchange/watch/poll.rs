@@ -58,6 +58,15 @@ struct Found {
     failure: Option<Status>,
 }
 
+impl Found {
+    fn extend(&mut self, more: Self) {
+        self.observed.extend(more.observed);
+        self.gone.known.extend(more.gone.known);
+        self.gone.unknown.extend(more.gone.unknown);
+        self.failure = self.failure.take().or(more.failure);
+    }
+}
+
 /// A kind's full readings.
 struct Reading {
     kind: Kind,
@@ -66,10 +75,13 @@ struct Reading {
     /// None is made before.
     not_before: Millis,
     due: bool,
+    /// Whether the last one was made as the leader, and nothing was missed since. Who begins to lead does not know what others have been told, nor what his
+    /// predecessor had yet to tell.
+    led: bool,
 }
 
 pub(super) async fn poll(cx: Rc<Cx>, plane: Rc<ControlPlane>) {
-    let kinds = Kind::ALL.map(|kind| Reading { kind, next: 0, not_before: 0, due: false });
+    let kinds = Kind::ALL.map(|kind| Reading { kind, next: 0, not_before: 0, due: false, led: false });
     let (jobs, next_jobs, due, heard, settling, pause, paused_until) = Default::default();
     let mut poll = Poll { cx, plane, jobs, next_jobs, due, heard, settling, kinds, pause, paused_until };
     loop {
@@ -124,11 +136,14 @@ impl Poll {
         let watching = &cx.filter.watching;
         for touched in watching.hub.wants.take_touched(&self.plane.namespace) {
             if !touched.told.is_empty() {
-                self.heard.push((touched.id.clone(), touched.told));
+                self.heard.push((touched.id.clone(), touched.told.clone()));
             }
             match touched.kind {
                 Kind::Workspaces if !touched.id.is_empty() => self.is_due(touched.id),
-                kind => self.reading(kind, |reading| reading.due = true),
+                kind => self.reading(kind, |reading| {
+                    reading.due = true;
+                    reading.led &= touched.told != Touched::LOST;
+                }),
             }
         }
         let leads = watching.leads.get();
@@ -145,18 +160,12 @@ impl Poll {
         }
         for (kind, wanted) in Kind::ALL.into_iter().zip(wanted) {
             if wanted && self.is_reading_due(kind, leads) {
-                if kind == Kind::Workspaces {
-                    self.due.clear();
-                }
                 self.read_all(kind).await?;
                 asked = true;
             }
         }
-        for _ in 0..TRIES {
-            if wanted.first() != Some(&true) || self.due.is_empty() {
-                break;
-            }
-            self.read_some().await?;
+        if wanted.first() == Some(&true) && !self.due.is_empty() {
+            self.read_due().await?;
             asked = true;
         }
         self.heard.clear();
@@ -222,8 +231,10 @@ impl Poll {
         let cx = self.cx.clone();
         let (hub, subject) = (&cx.filter.watching.hub, self.subject(kind));
         self.reading(kind, |reading| reading.due = false);
+        let mut due = Vec::new();
         if kind == Kind::Workspaces {
             self.jobs.forget_organizations();
+            due = std::mem::take(&mut self.due);
         }
         let began = cx.now();
         let version = hub.clock.log_version(began);
@@ -234,30 +245,62 @@ impl Poll {
                 return Err(status);
             }
         };
-        let observed = self.settle(read);
         let goes_on = self.with_writer(|writer| writer.goes_on(&subject, cx.now())).unwrap_or(false);
+        let mut read = Found { observed: self.settle(read), ..Found::default() };
         if goes_on {
-            let missing = self.with_writer(|writer| writer.missing(&subject, &observed)).unwrap_or_default();
-            let mut read = self.read_each(kind, missing).await;
-            read.observed.extend(observed);
+            // Also what others have told of and was never seen here: if it has gone, they wait to be told.
+            due.retain(|id| !read.observed.iter().any(|object| object.id == *id));
+            let missing = self.with_writer(|writer| writer.missing(&subject, &read.observed));
+            due.extend(missing.unwrap_or_default());
+            crate::sort::sort_by(&mut due, Ord::cmp);
+            due.dedup();
+            read.extend(self.read_each(kind, due).await);
+        }
+        self.read_doubles(kind, &mut read).await;
+        let failure = read.failure.take();
+        if goes_on {
             self.take_in(&subject, began, read);
-        } else if self.is_our_turn() {
-            self.with_writer(|writer| writer.begin(&subject, observed, version));
+        } else if failure.is_none() && self.is_our_turn() {
+            self.with_writer(|writer| writer.begin(&subject, read.observed, version));
             self.read_again(kind);
+        }
+        // What is not known to be as Coder has it must not pass for that.
+        if let Some(status) = failure {
+            self.reading(kind, |reading| reading.due = true);
+            return Err(status);
+        }
+        if kind == Kind::Workspaces {
+            self.read_due().await?;
         }
         self.with_writer(|writer| writer.read(&subject, began, version));
         let took = cx.now().saturating_sub(began).max(1);
         let share = Millis::from(cx.filter.config.watch.reading_share).max(1);
         let rest = took.saturating_mul(100_i64.saturating_sub(share)).checked_div(share).unwrap_or_default();
         let pause = rest.max(cx.filter.config.watch.reading());
+        let (leads, mut begins_to_lead) = (cx.filter.watching.leads.get(), false);
         self.reading(kind, |reading| {
             reading.next = cx.now().saturating_add(jittered(&cx, pause));
             // Also where somebody waits, Coder has as long for others as it had for this.
             reading.not_before = cx.now().saturating_add(took);
+            begins_to_lead = leads && !std::mem::replace(&mut reading.led, leads);
         });
-        if !goes_on {
+        if begins_to_lead {
+            // Others read everything once, too; what changes from now on is found here.
+            cx.filter.watching.ring([word(&subject, "", "")]);
+        } else if !goes_on {
             // Nothing to tell, but somebody waits to be told that.
             cx.filter.watching.ring([]);
+        }
+        Ok(())
+    }
+
+    /// Workspaces one by one, as long as that shows that others must be, too.
+    async fn read_due(&mut self) -> Result<(), Status> {
+        for _ in 0..TRIES {
+            if self.due.is_empty() {
+                break;
+            }
+            self.read_some().await?;
         }
         Ok(())
     }
@@ -282,6 +325,7 @@ impl Poll {
         })
         .await;
         let (mut there, mut gone, mut read) = (Vec::new(), Vec::new(), Found::default());
+        let mut failed = Vec::new();
         for (one, id) in found {
             match one {
                 One::There(object) => there.push(object),
@@ -289,8 +333,7 @@ impl Poll {
                 One::Unknown(None) => {}
                 One::Unknown(Some(status)) => {
                     read.failure = Some(status);
-                    let again = [Touched { kind, id, told: String::new() }];
-                    cx.filter.watching.hub.wants.touch(&self.plane.namespace, &again);
+                    failed.push(id);
                 }
             }
         }
@@ -300,11 +343,34 @@ impl Poll {
             let known = self.with_writer(|writer| writer.knows(&subject, &id)).unwrap_or(true);
             if known || kind == Kind::Templates {
                 read.gone.known.push(id);
-            } else if let Some(object) = reading::departed(&cx, &self.plane, &id).await {
-                read.gone.unknown.push(object);
+            } else {
+                match reading::departed(&cx, &self.plane, &id).await {
+                    Ok(object) => read.gone.unknown.extend(object),
+                    Err(status) => {
+                        read.failure = Some(status);
+                        failed.push(id);
+                    }
+                }
             }
         }
+        let again = |id| Touched { kind, id, told: String::new() };
+        let failed: Vec<Touched> = failed.into_iter().map(again).collect();
+        if !failed.is_empty() {
+            cx.filter.watching.hub.wants.touch(&self.plane.namespace, &failed);
+        }
         read
+    }
+
+    /// Reads those again that have the same name: it went from one to the other while they were read.
+    async fn read_doubles(&mut self, kind: Kind, read: &mut Found) {
+        for _ in 0..TRIES {
+            let doubles = Observed::take_doubles(&mut read.observed);
+            if doubles.is_empty() || read.failure.is_some() {
+                return;
+            }
+            let again = self.read_each(kind, doubles).await;
+            read.extend(again);
+        }
     }
 
     /// Objects that are not as they are known: their ids, and the state that they are in.

@@ -57,10 +57,13 @@ pub(super) async fn one(cx: &Cx, plane: &ControlPlane, kind: Kind, id: &str) -> 
     }
 }
 
-/// A workspace that has been deleted, as it was.
-pub(super) async fn departed(cx: &Cx, plane: &ControlPlane, id: &str) -> Option<Observed> {
-    let answer = cx.coder(plane, Intent::Read, requests::deleted_workspace(id)).await.ok()?;
-    observed(plane, Kind::Workspaces, answer.body).map(|(object, _)| object)
+/// A workspace that has been deleted, as it was, if Coder still shows it.
+pub(super) async fn departed(cx: &Cx, plane: &ControlPlane, id: &str) -> Result<Option<Observed>, Status> {
+    match cx.coder(plane, Intent::Read, requests::deleted_workspace(id)).await {
+        Ok(answer) => Ok(observed(plane, Kind::Workspaces, answer.body).map(|(object, _)| object)),
+        Err(e) if matches!(e.class, Class::NotFound | Class::Forbidden) => Ok(None),
+        Err(e) => Err(workspaces::failed(&e, &plane.namespace, "")),
+    }
 }
 
 fn observed(plane: &ControlPlane, kind: Kind, parts: Vec<u8>) -> Option<Read> {
