@@ -150,3 +150,32 @@ fn unpack_touched(bytes: &[u8]) -> Vec<Touched> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::Alone;
+
+    #[test]
+    fn what_was_lost_stays_lost_until_it_is_taken() {
+        let wants = Wants::new(Rc::new(Alone::default()), "p.");
+        let touched = |id: &str, told: &str| Touched {
+            kind: Kind::Workspaces,
+            id: id.to_owned(),
+            told: told.to_owned(),
+        };
+        wants.touch("coder", &[touched("1", ""), touched("2", "a"), touched("1", "b")]);
+        assert_eq!(wants.take_touched("coder"), [touched("1", "b"), touched("2", "a")]);
+        assert_eq!(wants.take_touched("coder"), []);
+        wants.touch("coder", &Touched::lost());
+        wants.touch("coder", &[touched("", ""), touched("3", "c")]);
+        assert_eq!(
+            wants.take_touched("coder"),
+            Touched::lost(),
+            "one that names all does not know what was lost"
+        );
+        let many: Vec<_> = (0..=TOUCHED).map(|id| touched(&id.to_string(), "")).collect();
+        wants.touch("coder", &many);
+        assert_eq!(wants.take_touched("coder"), Touched::lost(), "more than can be kept");
+    }
+}
