@@ -27,8 +27,8 @@ const START: i64 = 1_795_255_200_000;
 const STEP: i64 = 10;
 const PATH: &str = "/apis/aggregation.coder.com/v1alpha1/namespaces/coder/coderworkspaces";
 
-fn run(seed: u64, with_bell: bool, seconds: i64) {
-    let mut world = World::new(seed, with_bell);
+fn run(seed: u64, replicas: usize, seconds: i64) {
+    let mut world = World::new(seed, replicas);
     for _ in 0..seconds * 1000 / STEP {
         world.step(true);
     }
@@ -52,12 +52,18 @@ proptest! {
 
     #[test]
     fn everybody_ends_up_with_what_coder_has(seed: u64) {
-        run(seed, true, 60);
+        run(seed, 2, 60);
     }
 
     #[test]
+    fn with_three_replicas_too(seed: u64) {
+        run(seed, 3, 60);
+    }
+
+    /// One Envoy, and no bell.
+    #[test]
     fn by_long_polls_too(seed: u64) {
-        run(seed, false, 60);
+        run(seed, 1, 60);
     }
 }
 
@@ -72,6 +78,6 @@ fn what_once_broke_it() {
         4_715_068_765_690_406_845,
         14_792_350_683_297_753_978,
     ] {
-        run(seed, true, 60);
+        run(seed, 2, 60);
     }
 }

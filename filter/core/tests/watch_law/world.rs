@@ -64,7 +64,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, with_bell: bool) -> Self {
+    pub(crate) fn new(seed: u64, replicas: usize) -> Self {
         let mut world = Self {
             dice: Dice(seed | 1),
             now: START,
@@ -75,12 +75,12 @@ impl World {
             processes: Vec::new(),
             clients: Vec::new(),
             next_work: 0,
-            with_bell,
+            with_bell: replicas > 1,
             log: String::new(),
         };
         (world.bell.version, world.poller.version) = (8, 9);
         // Replicas know of each other by the bell.
-        for _ in 0..if with_bell { 2 } else { 1 } {
+        for _ in 0..replicas {
             let shared = Rc::new(Alone::default());
             let workers = (0..2).map(|_| world.worker(&shared)).collect();
             world.processes.push(Process { shared, workers });
