@@ -1,10 +1,11 @@
-//! What becomes of what is known, and of those who watch, when another Coder stands behind a namespace.
+//! What becomes of what is known, and of those who watch, when another Coder stands behind a namespace; and what is told of objects that have gone.
 
 use super::*;
 use crate::config::{ControlPlane, Egress};
 use crate::kube::negotiation::Form;
 use crate::kube::selectors::{FieldSelector, LabelSelector};
 use crate::planes::{Mapping, Planes, identities};
+use serde_json::Value;
 use std::rc::Rc;
 
 fn mapping(namespace: &str, identity: u64) -> Mapping {
@@ -17,8 +18,8 @@ fn subject(namespace: &str) -> Subject {
     Subject { namespace: namespace.to_owned(), kind: Kind::Workspaces }
 }
 
-/// A watch of a namespace, or of all, that has begun at the end of the history.
-fn watch(hub: &Rc<Hub>, planes: &Planes, namespace: Option<&str>) -> Watcher {
+/// A watch of a namespace, or of all.
+fn watch(hub: &Rc<Hub>, planes: &Planes, namespace: Option<&str>, start: Start) -> Watcher {
     let identities = identities(&planes.all(), namespace);
     let wish = Wish {
         kind: Kind::Workspaces,
@@ -30,7 +31,7 @@ fn watch(hub: &Rc<Hub>, planes: &Planes, namespace: Option<&str>) -> Watcher {
         form: Form::Object,
         bookmarks: false,
     };
-    Watcher::new(hub.clone(), wish, Start::At(0, 0))
+    Watcher::new(hub.clone(), wish, start)
 }
 
 #[test]
@@ -40,7 +41,7 @@ fn another_coder_ends_the_watches_that_it_concerns_and_no_other() {
     let hub = Hub::new(Rc::new(Alone::default()), planes.clone(), "test.", 7);
     let check = |found: Vec<Mapping>, began: i64, expect: [bool; 4]| {
         let of = [None, Some("a"), Some("b"), Some("c")];
-        let mut watches = of.map(|namespace| watch(&hub, &planes, namespace));
+        let mut watches = of.map(|namespace| watch(&hub, &planes, namespace, Start::At(0, 0)));
         for watch in &mut watches {
             assert!(watch.pull(10, false).is_empty() && !watch.is_over());
         }
@@ -84,4 +85,55 @@ fn what_was_read_of_another_coder_is_not_known_of_this_one() {
     writer.begin(&subject, vec![other], 200);
     assert!(hub.has(std::slice::from_ref(&subject), "y"));
     assert!(writer.missing(&subject, &[]).iter().eq(["2"]), "the other's objects are not missed");
+}
+
+/// A workspace of alice's, as Coder shows it.
+fn observed(id: &str, name: &str, hash: u64) -> Observed {
+    let recorded: Value = serde_json::from_str(include_str!("../convert/recorded/workspaces.json")).unwrap();
+    let mut workspace = recorded["workspaces"][0].clone();
+    (workspace["id"], workspace["name"], workspace["owner_name"]) = (id.into(), name.into(), "alice".into());
+    let name = format!("coder.alice.{name}");
+    Observed { id: id.to_owned(), name, hash, newest: 3, parts: workspace.to_string().into_bytes() }
+}
+
+/// Kinds and names of events.
+fn told(lines: &[u8]) -> Vec<(String, String)> {
+    let events = std::str::from_utf8(lines).unwrap().lines().map(|line| serde_json::from_str(line).unwrap());
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    events.map(|event: Value| (text(&event["type"]), text(&event["object"]["metadata"]["name"]))).collect()
+}
+
+#[test]
+fn what_has_gone_since_a_list_is_told_once() {
+    let planes = Planes::new(&[]);
+    planes.discovered(vec![mapping("a", 1)], 1);
+    let hub = Hub::new(Rc::new(Alone::default()), planes.clone(), "test.", 7);
+    let mut writer = Writer::new(hub.clone(), &[]);
+    let subject = subject("a");
+    writer.track(&subject);
+    // A list has shown three; whoever reads Coder for those who watch finds one of them.
+    let entry =
+        |object: &Observed| SeedEntry { id: object.id.clone(), name: object.name.clone(), hash: object.hash };
+    let [stays, goes, returns] =
+        [observed("1", "stays", 5), observed("2", "goes", 6), observed("3", "returns", 7)];
+    let seed = Seed {
+        version: hub.clock.list_version(10),
+        subject: subject.key(),
+        selector: String::new(),
+        entries: [&stays, &goes, &returns].map(entry).to_vec(),
+        next: String::new(),
+        followed: false,
+        same_at: None,
+    };
+    writer.begin(&subject, vec![stays], hub.clock.log_version(20));
+    let mut watch = watch(&hub, &planes, Some("a"), Start::List(seed.version, vec![seed]));
+    let event = |kind: &str, name: &str| (kind.to_owned(), format!("coder.alice.{name}"));
+    assert_eq!(told(&watch.pull(30, false)), [event("DELETED", "goes"), event("DELETED", "returns")]);
+    // Then it hears of the two.
+    let gone = Gone { known: Vec::new(), unknown: vec![goes] };
+    assert_eq!(writer.take_in(&subject, vec![returns.clone()], &gone, 40, 41), Some(2));
+    assert_eq!(told(&watch.pull(42, false)), [event("ADDED", "returns")], "what is known is not told again");
+    let gone = Gone { known: vec![returns.id], unknown: vec![observed("4", "never-seen", 8)] };
+    assert_eq!(writer.take_in(&subject, Vec::new(), &gone, 50, 51), Some(2));
+    assert_eq!(told(&watch.pull(52, false)), [event("DELETED", "never-seen"), event("DELETED", "returns")]);
 }

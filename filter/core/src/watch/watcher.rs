@@ -73,6 +73,8 @@ pub struct Watcher {
     version: u64,
     /// Version of the last event of anything up to that place.
     passed: u64,
+    /// Ids and names of what was told to be there no more because a list had shown it: the history may tell of that later, if it does.
+    missed: Vec<(String, String)>,
     /// A table has described its columns.
     columns_told: bool,
     over: bool,
@@ -90,6 +92,7 @@ impl Watcher {
             place: 0,
             version: 0,
             passed: 0,
+            missed: Vec::new(),
             columns_told: false,
             over: false,
         }
@@ -176,7 +179,7 @@ impl Watcher {
             let place = self.place;
             let event = self.hub.history.event(place).ok_or_else(too_old)?;
             self.place = place.saturating_add(1);
-            if !event.is_of(&self.wish.subjects) {
+            if !event.is_of(&self.wish.subjects) || self.is_known_to_have_gone(&event) {
                 continue;
             }
             let before = !event.before.is_empty() && self.matches(place, &event, false);
@@ -191,6 +194,13 @@ impl Watcher {
         }
         self.passed = head.version;
         Ok(())
+    }
+
+    /// Whether all that an event says has been told by a comparison with a list. Of each object that can only be the first one.
+    fn is_known_to_have_gone(&mut self, event: &Event) -> bool {
+        let told = self.missed.iter().position(|(id, name)| *id == event.id && *name == event.name);
+        let told = told.map(|at| self.missed.swap_remove(at));
+        told.is_some() && event.change == Change::Deleted
     }
 
     fn matches(&self, place: u64, event: &Event, after: bool) -> bool {
@@ -317,6 +327,7 @@ impl Watcher {
                 Kind::Templates => append_deleted::<CoderTemplate<'_>>(out, form, bare, columns)?,
             }
             self.columns_told = true;
+            self.missed.push((entry.id.clone(), entry.name.clone()));
         }
         Ok(())
     }

@@ -6,6 +6,9 @@ use coder_kube_core::exchange::{Reply, Request, Verdict};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// The part of a version that is of the content.
+const HASH: u64 = (1 << 21) - 1;
+
 impl World {
     pub(crate) fn reply(&mut self, client: Option<Asker>, reply: &Reply) {
         let Some((at, request)) = client else { return };
@@ -60,6 +63,7 @@ impl World {
         let request = client.request;
         client.place = place;
         client.seen_in_stream.clear();
+        client.told_in_stream.clear();
         client.opened_at = if client.synced { client.version.clone() } else { "0".to_owned() };
         let query = if client.listing {
             String::new()
@@ -95,6 +99,7 @@ impl World {
                 return;
             }
             let version = object["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+            let number = |text: &str| text.parse::<u64>().unwrap();
             self.clients[at].listed = false;
             if kind == "BOOKMARK" {
                 let client = &mut self.clients[at];
@@ -109,8 +114,7 @@ impl World {
                         }
                     }
                 }
-                let (before, number) =
-                    (&self.clients[at].opened_at, |text: &str| text.parse::<u64>().unwrap());
+                let before = &self.clients[at].opened_at;
                 assert!(number(before) <= number(&version), "a bookmark lies before {before}: {event}");
                 self.clients[at].version = version;
                 continue;
@@ -120,6 +124,11 @@ impl World {
                 let new =
                     self.clients[at].seen_in_stream.insert(format!("{kind} {name} {} {version}", known.0));
                 assert!(new, "twice in one stream: {event}\n{}", self.log);
+            }
+            let told = Told { kind: kind.to_owned(), uid: known.0.clone(), hash: number(&version) & HASH };
+            let before = self.clients[at].told_in_stream.insert(name.clone(), told.clone());
+            if let Some(before) = before {
+                assert!(told.follows(&before), "after {before:?}: {event}\n{}", self.log);
             }
             if kind == "DELETED" {
                 self.check_gone(&name, &known.0);
@@ -161,4 +170,28 @@ pub(crate) fn known(object: &Value) -> (String, (String, i64)) {
     let meta = &object["metadata"];
     let text = |field: &str| meta[field].as_str().unwrap().to_owned();
     (text("name"), (text("uid"), object["spec"]["ttlMillis"].as_i64().unwrap_or(0) / 60_000))
+}
+
+/// What a stream has said of a name last.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    kind: String,
+    uid: String,
+    /// Of the object's content.
+    hash: u64,
+}
+
+impl Told {
+    /// Whether it may come after another one, in one stream.
+    fn follows(&self, before: &Self) -> bool {
+        let same = self.uid == before.uid;
+        match (before.kind.as_str(), self.kind.as_str()) {
+            ("DELETED", "ADDED") => true,
+            // Another one, which has come and gone in between.
+            ("DELETED", "DELETED") => !same,
+            ("DELETED", _) | (_, "ADDED") => false,
+            (_, "MODIFIED") => same && self.hash != before.hash,
+            _ => same,
+        }
+    }
 }

@@ -67,7 +67,8 @@ proptest! {
     }
 }
 
-/// What has broken the law once: with two replicas, of which one had died, had missed rings, or was refused by Coder in the midst of a reading.
+/// What has broken the law once: with two replicas, of which one had died, had missed rings, or was refused by Coder in the midst of a reading; and what a list
+/// had shown was told twice to have gone.
 #[test]
 fn what_once_broke_it() {
     for seed in [
@@ -77,6 +78,7 @@ fn what_once_broke_it() {
         4_550_769_233_828_200_275,
         4_715_068_765_690_406_845,
         14_792_350_683_297_753_978,
+        14_910_123_070_966_905_045,
     ] {
         run(seed, 2, 60);
     }

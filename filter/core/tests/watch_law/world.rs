@@ -1,5 +1,6 @@
 //! Processes of two workers each, the calls that they make, and what becomes of them.
 
+use crate::clients::Told;
 use crate::coder::{Coder, Dice, ok};
 use crate::lease::{Lease, review};
 use crate::{START, STEP};
@@ -44,6 +45,8 @@ pub(crate) struct Client {
     pub(crate) request: u64,
     pub(crate) not_before: i64,
     pub(crate) seen_in_stream: BTreeSet<String>,
+    /// Of each name the last event of this stream.
+    pub(crate) told_in_stream: BTreeMap<String, Told>,
     /// Version that its stream was opened with, or 0.
     pub(crate) opened_at: String,
     pub(crate) replaced: BTreeMap<String, (String, i64)>,

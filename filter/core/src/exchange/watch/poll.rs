@@ -273,17 +273,7 @@ impl Poll {
             self.read_due().await?;
         }
         self.with_writer(|writer| writer.read(&subject, began, version));
-        let took = cx.now().saturating_sub(began).max(1);
-        let share = Millis::from(cx.filter.config.watch.reading_share).max(1);
-        let rest = took.saturating_mul(100_i64.saturating_sub(share)).checked_div(share).unwrap_or_default();
-        let pause = rest.max(cx.filter.config.watch.reading());
-        let (leads, mut begins_to_lead) = (cx.filter.watching.leads.get(), false);
-        self.reading(kind, |reading| {
-            reading.next = cx.now().saturating_add(jittered(&cx, pause));
-            // Also where somebody waits, Coder has as long for others as it had for this.
-            reading.not_before = cx.now().saturating_add(took);
-            begins_to_lead = leads && !std::mem::replace(&mut reading.led, leads);
-        });
+        let begins_to_lead = self.rest(kind, began);
         if begins_to_lead {
             // Others read everything once, too; what changes from now on is found here.
             cx.filter.watching.ring([word(&subject, "", "")]);
@@ -292,6 +282,23 @@ impl Poll {
             cx.filter.watching.ring([]);
         }
         Ok(())
+    }
+
+    /// Says when the next full reading is to be after one that is over. Whether this was the first as the leader.
+    fn rest(&mut self, kind: Kind, began: Millis) -> bool {
+        let cx = self.cx.clone();
+        let (config, leads) = (&cx.filter.config.watch, cx.filter.watching.leads.get());
+        let took = cx.now().saturating_sub(began).max(1);
+        let share = Millis::from(config.reading_share).max(1);
+        let rest = took.saturating_mul(100_i64.saturating_sub(share)).checked_div(share).unwrap_or_default();
+        let mut begins_to_lead = false;
+        self.reading(kind, |reading| {
+            reading.next = cx.now().saturating_add(jittered(&cx, rest.max(config.reading())));
+            // Also where somebody waits, Coder has as long for others as it had for this.
+            reading.not_before = cx.now().saturating_add(took);
+            begins_to_lead = leads && !std::mem::replace(&mut reading.led, leads);
+        });
+        begins_to_lead
     }
 
     /// Workspaces one by one, as long as that shows that others must be, too.
