@@ -1,7 +1,7 @@
 //! Informers: what they ask, what they are told, and what must hold of it.
 
 use crate::PATH;
-use crate::world::{Asker, World};
+use crate::world::{Asker, Selects, World};
 use coder_kube_core::exchange::{Reply, Request, Verdict};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -33,7 +33,7 @@ impl World {
         }
         for (name, known) in std::mem::take(&mut self.clients[at].store) {
             if !store.contains_key(&name) {
-                self.check_gone(&name, &known.0);
+                self.check_gone(at, &name, &known.0);
             }
         }
         let client = &mut self.clients[at];
@@ -65,13 +65,16 @@ impl World {
         client.seen_in_stream.clear();
         client.told_in_stream.clear();
         client.opened_at = if client.synced { client.version.clone() } else { "0".to_owned() };
+        let selected = client.selects.query();
         let query = if client.listing {
-            String::new()
+            format!("?{selected}")
         } else if client.synced {
-            format!("?watch=true&allowWatchBookmarks=true&resourceVersion={}", client.version)
+            format!("?watch=true&allowWatchBookmarks=true&resourceVersion={}&{selected}", client.version)
         } else {
             client.replaced = BTreeMap::new();
-            "?watch=true&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=".to_owned()
+            format!(
+                "?watch=true&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=&{selected}"
+            )
         };
         let headers =
             [(":method", "GET"), (":path", &format!("{PATH}{query}")), ("authorization", "Bearer t")];
@@ -110,7 +113,7 @@ impl World {
                     let store = std::mem::replace(&mut client.store, replaced);
                     for (name, known) in store {
                         if !self.clients[at].store.contains_key(&name) {
-                            self.check_gone(&name, &known.0);
+                            self.check_gone(at, &name, &known.0);
                         }
                     }
                 }
@@ -131,7 +134,7 @@ impl World {
                 assert!(told.follows(&before), "after {before:?}: {event}\n{}", self.log);
             }
             if kind == "DELETED" {
-                self.check_gone(&name, &known.0);
+                self.check_gone(at, &name, &known.0);
                 self.clients[at].store.remove(&name);
             } else {
                 self.check_forward(at, &name, &known);
@@ -159,9 +162,11 @@ impl World {
         }
     }
 
-    pub(crate) fn check_gone(&self, name: &str, id: &str) {
+    pub(crate) fn check_gone(&self, at: usize, name: &str, id: &str) {
         let gone = self.coder.deleted.contains_key(id)
-            || self.coder.former.contains(&(id.to_owned(), name.to_owned()));
+            || self.coder.former.contains(&(id.to_owned(), name.to_owned()))
+            // It may have been in another state at times.
+            || matches!(self.clients[at].selects, Selects::Running | Selects::Status(_));
         assert!(gone, "{name} ({id}) is there\n{}", self.log);
     }
 }

@@ -52,6 +52,11 @@ impl Workspace {
         })
     }
 
+    /// As it is called in Kubernetes.
+    pub(crate) fn full_name(&self) -> String {
+        format!("coder.alice.{}", self.name)
+    }
+
     pub(crate) fn job(&self) -> &'static str {
         if self.finishes_at.is_some() { "running" } else { "succeeded" }
     }

@@ -36,13 +36,10 @@ fn run(seed: u64, replicas: usize, seconds: i64) {
     for _ in 0..90_000 / STEP {
         world.step(false);
     }
-    let expect: BTreeMap<String, (String, i64)> = world
-        .coder
-        .workspaces
-        .values()
-        .map(|one| (format!("coder.alice.{}", one.name), (one.id.clone(), one.revision)))
-        .collect();
     for (at, client) in world.clients.iter().enumerate() {
+        let wanted = world.coder.workspaces.values().filter(|one| client.selects.wants(one));
+        let expect: BTreeMap<String, (String, i64)> =
+            wanted.map(|one| (one.full_name(), (one.id.clone(), one.revision))).collect();
         assert_eq!(client.store, expect, "client {at} of seed {seed}\n{}", world.log);
     }
 }

@@ -1,7 +1,7 @@
 //! Processes of two workers each, the calls that they make, and what becomes of them.
 
 use crate::clients::Told;
-use crate::coder::{Coder, Dice, ok};
+use crate::coder::{Coder, Dice, Workspace, ok};
 use crate::lease::{Lease, review};
 use crate::{START, STEP};
 use coder_kube_core::config::Config;
@@ -27,11 +27,42 @@ pub(crate) struct Process {
     pub(crate) workers: Vec<Worker>,
 }
 
+/// What a client wants to see.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Selects {
+    #[default]
+    All,
+    Running,
+    Status(&'static str),
+    Name(&'static str),
+}
+
+impl Selects {
+    pub(crate) fn query(self) -> String {
+        match self {
+            Self::All => String::new(),
+            Self::Running => "fieldSelector=spec.running%3Dtrue".to_owned(),
+            Self::Status(status) => format!("fieldSelector=status.latestBuildStatus%3D{status}"),
+            Self::Name(name) => format!("fieldSelector=metadata.name%3D{name}"),
+        }
+    }
+
+    pub(crate) fn wants(self, workspace: &Workspace) -> bool {
+        match self {
+            Self::All => true,
+            Self::Running => workspace.transition == "start",
+            Self::Status(status) => workspace.status == status,
+            Self::Name(name) => name == workspace.full_name(),
+        }
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct Client {
     /// Name, id and revision of what it knows.
     pub(crate) store: BTreeMap<String, (String, i64)>,
     pub(crate) version: String,
+    pub(crate) selects: Selects,
     pub(crate) synced: bool,
     /// How it begins: a list and a watch, or a watch that sends everything.
     pub(crate) streams: bool,
@@ -88,8 +119,18 @@ impl World {
             let workers = (0..2).map(|_| world.worker(&shared)).collect();
             world.processes.push(Process { shared, workers });
         }
-        world.clients = (0..8)
-            .map(|n| Client { streams: n % 2 == 0, listing: n % 2 == 1, ..Client::default() })
+        let all = [Selects::All; 6];
+        let some = [Selects::Running, Selects::Status("running"), Selects::Name("coder.alice.ws3")];
+        world.clients = all
+            .into_iter()
+            .chain(some.into_iter().flat_map(|selects| [selects; 2]))
+            .enumerate()
+            .map(|(n, selects)| Client {
+                selects,
+                streams: n % 2 == 0,
+                listing: n % 2 == 1,
+                ..Client::default()
+            })
             .collect();
         world
     }
