@@ -57,8 +57,15 @@ pub enum Start {
 /// How often a bookmark is tried to be put behind what has just come.
 const TRIES: u32 = 8;
 
-/// An event, its place, and whether its object was selected at any time before.
-type Told = (u64, Rc<Event>, bool);
+/// What is told again of an object: the last event about it, and what was before.
+struct Told {
+    place: u64,
+    event: Rc<Event>,
+    /// It was selected when all this began.
+    there: bool,
+    /// It was selected at any time before the event.
+    selected: bool,
+}
 
 /// See the module.
 pub struct Watcher {
@@ -267,35 +274,30 @@ impl Watcher {
     /// What was told from a place on, each object once and as it now is.
     fn again(&mut self, out: &mut Vec<u8>, first: u64, now: Millis) -> Result<(), Status> {
         let head = self.hub.history.head();
-        // Of each object: its last event, and whether it was selected at any time.
-        let mut last: Vec<Told> = Vec::new();
+        let mut all: Vec<Told> = Vec::new();
         for place in first..head.next {
             let event = self.hub.history.event(place).ok_or_else(too_old)?;
             if !event.is_of(&self.wish.subjects) {
                 continue;
             }
             let before = !event.before.is_empty() && self.matches(place, &event, false);
-            let earlier = last.iter().rposition(|(_, other, _)| other.id == event.id);
-            let earlier = earlier.map(|at| last.remove(at));
+            let earlier = all.iter().rposition(|told| told.event.id == event.id);
             // A rename is a deletion and an addition.
-            match earlier {
-                Some(earlier) if earlier.1.change == Change::Deleted => {
-                    last.push(earlier);
-                    last.push((place, event, before));
-                }
-                earlier => {
-                    let selected = before || earlier.is_some_and(|(_, _, selected)| selected);
-                    last.push((place, event, selected));
-                }
-            }
+            let earlier =
+                earlier.filter(|at| all.get(*at).is_some_and(|told| told.event.change != Change::Deleted));
+            let earlier = earlier.map(|at| all.remove(at));
+            let there = earlier.as_ref().map_or(before, |told| told.there);
+            let selected = before || earlier.is_some_and(|told| told.selected);
+            all.push(Told { place, event, there, selected });
         }
-        for (place, event, selected) in last {
+        for Told { place, event, there, selected } in all {
             let after = !event.after.is_empty() && self.matches(place, &event, true);
-            let event_type = match (selected, after) {
-                (_, true) if event.change == Change::Added => EventType::Added,
-                (_, true) => EventType::Modified,
-                (true, false) => EventType::Deleted,
-                (false, false) => continue,
+            let event_type = match (there, after) {
+                (false, true) => EventType::Added,
+                (true, true) => EventType::Modified,
+                // Whoever has seen more than was known then may have seen it.
+                (_, false) if selected => EventType::Deleted,
+                (_, false) => continue,
             };
             self.tell_event(out, place, &event, event_type, now);
         }

@@ -37,7 +37,7 @@ impl World {
             }
         }
         let client = &mut self.clients[at];
-        (client.store, client.listing, client.synced, client.listed) = (store, false, true, true);
+        (client.store, client.listing, client.synced) = (store, false, true);
         client.version = list["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
     }
 
@@ -52,12 +52,8 @@ impl World {
         if client.busy || client.carried.is_some() || now < client.not_before {
             return;
         }
-        let mut place = self.place();
+        let place = self.place();
         let client = &mut self.clients[at];
-        if client.listed {
-            // A client goes on from a list where it was made: it has its connection.
-            place.0 = client.place.0;
-        }
         client.busy = true;
         client.request += 1;
         let request = client.request;
@@ -103,7 +99,6 @@ impl World {
             }
             let version = object["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
             let number = |text: &str| text.parse::<u64>().unwrap();
-            self.clients[at].listed = false;
             if kind == "BOOKMARK" {
                 let client = &mut self.clients[at];
                 if object["metadata"]["annotations"]["k8s.io/initial-events-end"] == "true" && !client.synced

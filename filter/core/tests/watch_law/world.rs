@@ -70,8 +70,6 @@ pub(crate) struct Client {
     pub(crate) place: (usize, usize),
     pub(crate) carried: Option<Carried>,
     pub(crate) parts: VecDeque<(i64, Vec<u8>)>,
-    /// It has a list, and nothing since.
-    pub(crate) listed: bool,
     pub(crate) busy: bool,
     pub(crate) request: u64,
     pub(crate) not_before: i64,
