@@ -323,7 +323,9 @@ impl Hub {
         if let Some((_, line)) = self.written.borrow().iter().rev().find(|(of, _)| *of == writing) {
             return Some(line.clone());
         }
-        let parts = if event_type == EventType::Deleted { &event.before } else { &event.after };
+        // Kubernetes shows what is not selected any more as it was before.
+        let before = event_type == EventType::Deleted && !event.before.is_empty();
+        let parts = if before { &event.before } else { &event.after };
         let (plane, kind) = self.plane(&event.subject)?;
         let line = view(&plane, kind, parts, |shown| {
             let mut out = Vec::with_capacity(4096);

@@ -159,19 +159,21 @@ impl Hub {
             return Vec::new();
         }
         let Some((_, records)) = self.present(std::slice::from_ref(&subject)) else { return Vec::new() };
-        let mut same: Vec<&str> = Vec::new();
+        // By name, too: of a list in pages, one may have shown an object before it was renamed and another afterwards.
+        let mut same: Vec<(&str, &str)> = Vec::new();
         let mut differing: Vec<&str> = Vec::new();
         for record in &records {
             match list.entry(&record.id, &record.name) {
-                Some(entry) if entry.hash == record.hash & HASH_MASK => same.push(&record.id),
+                Some(entry) if entry.hash == record.hash & HASH_MASK => same.push((&record.id, &record.name)),
                 // Another may just not be selected.
                 None if !list.selector.is_empty() => {}
                 _ => differing.push(&record.id),
             }
         }
         crate::sort::sort_by(&mut same, Ord::cmp);
-        let shown = list.entries.iter().map(|entry| entry.id.as_str());
-        differing.extend(shown.filter(|id| same.binary_search(id).is_err()));
+        let shown =
+            list.entries.iter().filter(|entry| same.binary_search(&(&entry.id, &entry.name)).is_err());
+        differing.extend(shown.map(|entry| entry.id.as_str()));
         crate::sort::sort_by(&mut differing, Ord::cmp);
         differing.dedup();
         let touched = |id: &str| Touched { kind: subject.kind, id: id.to_owned(), told: String::new() };

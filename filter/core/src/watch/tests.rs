@@ -130,10 +130,76 @@ fn what_has_gone_since_a_list_is_told_once() {
     let event = |kind: &str, name: &str| (kind.to_owned(), format!("coder.alice.{name}"));
     assert_eq!(told(&watch.pull(30, false)), [event("DELETED", "goes"), event("DELETED", "returns")]);
     // Then it hears of the two.
-    let gone = Gone { known: Vec::new(), unknown: vec![goes] };
+    let gone = Gone { ids: vec![goes.id.clone()], last: vec![goes] };
     assert_eq!(writer.take_in(&subject, vec![returns.clone()], &gone, 40, 41), Some(2));
     assert_eq!(told(&watch.pull(42, false)), [event("ADDED", "returns")], "what is known is not told again");
-    let gone = Gone { known: vec![returns.id], unknown: vec![observed("4", "never-seen", 8)] };
+    let gone = Gone { ids: vec![returns.id, "4".to_owned()], last: vec![observed("4", "never-seen", 8)] };
     assert_eq!(writer.take_in(&subject, Vec::new(), &gone, 50, 51), Some(2));
     assert_eq!(told(&watch.pull(52, false)), [event("DELETED", "never-seen"), event("DELETED", "returns")]);
+}
+
+#[test]
+fn an_object_that_pages_have_shown_by_two_names_is_looked_at_again() {
+    let planes = Planes::new(&[]);
+    planes.discovered(vec![mapping("a", 1)], 1);
+    let hub = Hub::new(Rc::new(Alone::default()), planes, "test.", 7);
+    let mut writer = Writer::new(hub.clone(), &[]);
+    let subject = subject("a");
+    writer.track(&subject);
+    let known = observed("1", "before", 5);
+    writer.begin(&subject, vec![known.clone()], hub.clock.log_version(10));
+    let entry = |name: &str| SeedEntry { id: "1".to_owned(), name: name.to_owned(), hash: 5 };
+    let seed = Seed {
+        version: hub.clock.list_version(20),
+        subject: subject.key(),
+        selector: String::new(),
+        entries: vec![entry(&known.name), entry("coder.alice.since")],
+        next: String::new(),
+        followed: true,
+        same_at: None,
+    };
+    let version = seed.version;
+    hub.remember(seed, false);
+    hub.seen(&subject, 40);
+    let waited = Waited::Once(30);
+    let subjects = [subject];
+    let from =
+        From { version, subjects: &subjects, selector: "", name: None, arrived: 25, reading: 30_000, waited };
+    let Position::Unseen(again) = hub.position(from) else { panic!("{:?}", hub.position(from)) };
+    let ids: Vec<&str> = again.iter().map(|(_, touched)| touched.id.as_str()).collect();
+    assert_eq!(ids, ["1"], "by which name it goes is not known");
+}
+
+#[test]
+fn what_is_told_again_is_what_has_changed_since() {
+    let planes = Planes::new(&[]);
+    planes.discovered(vec![mapping("a", 1)], 1);
+    let hub = Hub::new(Rc::new(Alone::default()), planes.clone(), "test.", 7);
+    let mut writer = Writer::new(hub.clone(), &[]);
+    let subject = subject("a");
+    writer.track(&subject);
+    let renamed =
+        |of: &Observed, name: &str, hash| Observed { id: of.id.clone(), ..observed(&of.id, name, hash) };
+    let [goes, changes] = [observed("1", "goes", 5), observed("2", "changes", 6)];
+    writer.begin(&subject, vec![goes.clone(), changes.clone()], hub.clock.log_version(10));
+    let mut take_in = |observed: Vec<Observed>, gone: &Gone, now| {
+        writer.take_in(&subject, observed, gone, now, now).unwrap();
+    };
+    let none = Gone::default();
+    // One is renamed twice and then goes, by a name that nobody here has seen; another takes its first name and changes.
+    take_in(vec![renamed(&goes, "once", 7), renamed(&changes, "changes", 8)], &none, 20);
+    let new = observed("3", "goes", 9);
+    take_in(vec![new.clone()], &none, 30);
+    take_in(vec![renamed(&new, "goes", 10)], &none, 40);
+    take_in(Vec::new(), &Gone { ids: vec!["1".to_owned()], last: vec![renamed(&goes, "twice", 11)] }, 50);
+    let mut watch = watch(&hub, &planes, Some("a"), Start::Again(0, 1));
+    let event = |kind: &str, name: &str| (kind.to_owned(), format!("coder.alice.{name}"));
+    let expect = [
+        event("DELETED", "goes"),
+        event("MODIFIED", "changes"),
+        event("ADDED", "goes"),
+        event("DELETED", "twice"),
+        event("DELETED", "once"),
+    ];
+    assert_eq!(told(&watch.pull(60, false)), expect);
 }

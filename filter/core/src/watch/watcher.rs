@@ -281,11 +281,9 @@ impl Watcher {
                 continue;
             }
             let before = !event.before.is_empty() && self.matches(place, &event, false);
-            let earlier = all.iter().rposition(|told| told.event.id == event.id);
-            // A rename is a deletion and an addition.
-            let earlier =
-                earlier.filter(|at| all.get(*at).is_some_and(|told| told.event.change != Change::Deleted));
-            let earlier = earlier.map(|at| all.remove(at));
+            // A rename is a deletion of one and an addition of another.
+            let same = |told: &Told| told.event.id == event.id && told.event.name == event.name;
+            let earlier = all.iter().rposition(same).map(|at| all.remove(at));
             let there = earlier.as_ref().map_or(before, |told| told.there);
             let selected = before || earlier.is_some_and(|told| told.selected);
             all.push(Told { place, event, there, selected });
@@ -295,8 +293,8 @@ impl Watcher {
             let event_type = match (there, after) {
                 (false, true) => EventType::Added,
                 (true, true) => EventType::Modified,
-                // Whoever has seen more than was known then may have seen it.
-                (_, false) if selected => EventType::Deleted,
+                // Whoever has seen more than was known here may have seen it selected.
+                (_, false) if selected || self.may_have_been_selected(&event) => EventType::Deleted,
                 (_, false) => continue,
             };
             self.tell_event(out, place, &event, event_type, now);
@@ -334,17 +332,21 @@ impl Watcher {
         Ok(())
     }
 
-    /// Whether an object that a list has shown may have been selected then. One that was made by the same selectors has shown no other; of another, labels
-    /// and the name tell, which do not change.
+    /// Whether an object that a list has shown may have been selected then. One that was made by the same selectors has shown no other.
     fn was_selected(&self, list: &Seed, record: &Record) -> bool {
-        if !list.selector.is_empty() {
-            return true;
-        }
-        let named = self.wish.fields.exact("metadata.name").is_none_or(|name| name == record.name);
-        let labelled = self.hub.plane(&record.subject).and_then(|(plane, kind)| {
-            view(&plane, kind, &record.parts, |shown| {
-                shown.matches(&self.wish.labels, &FieldSelector::default())
-            })
+        !list.selector.is_empty() || self.has_been_selectable(&record.subject, &record.name, &record.parts)
+    }
+
+    fn may_have_been_selected(&self, event: &Event) -> bool {
+        let parts = if event.after.is_empty() { &event.before } else { &event.after };
+        self.has_been_selectable(&event.subject, &event.name, parts)
+    }
+
+    /// Whether an object may have been selected in some state: labels and the name tell, which do not change.
+    fn has_been_selectable(&self, subject: &str, name: &str, parts: &[u8]) -> bool {
+        let named = self.wish.fields.exact("metadata.name").is_none_or(|wanted| wanted == name);
+        let labelled = self.hub.plane(subject).and_then(|(plane, kind)| {
+            view(&plane, kind, parts, |shown| shown.matches(&self.wish.labels, &FieldSelector::default()))
         });
         named && labelled.unwrap_or(true)
     }

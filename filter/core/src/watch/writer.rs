@@ -60,9 +60,9 @@ impl Observed {
 #[derive(Clone, Debug, Default)]
 pub struct Gone {
     /// Ids.
-    pub known: Vec<String>,
-    /// Objects that were made and deleted between two looks, as they were.
-    pub unknown: Vec<Observed>,
+    pub ids: Vec<String>,
+    /// Those of which Coder still shows what they were: they may have been made or renamed since they were looked at.
+    pub last: Vec<Observed>,
 }
 
 /// An object that is known.
@@ -174,10 +174,9 @@ impl Writer {
         known.is_none_or(|known| known.hash != object.hash || known.name != object.name)
     }
 
-    /// Whether an object is known to be there, or to have been deleted.
-    pub fn knows(&self, subject: &Subject, id: &str) -> bool {
-        self.table(subject).is_some_and(|table| table.objects.contains_key(id))
-            || self.departed.iter().any(|departed| departed == id)
+    /// Whether all has been told of an object that has been deleted.
+    pub fn has_departed(&self, id: &str) -> bool {
+        self.departed.iter().any(|departed| departed == id)
     }
 
     /// Takes in objects as they were read by a reading that began at that moment, and ids of those that are gone. Returns how many changes that made; `None` when another writer has taken
@@ -206,16 +205,16 @@ impl Writer {
         };
         let parts =
             |known: &Known| self.hub.store.record(known.place).map(|record| record.parts).unwrap_or_default();
-        // Those that nobody here has ever seen: a list may have shown them. Not so where another has the name already, which has taken its place.
+        // What nobody here has ever seen, or not by this name: a list may have shown it. Not so where another has the name already, which has taken its place.
         let is_taken = |name: &str| table.objects.values().any(|known| known.name == name);
-        for object in gone.unknown.iter().filter(|object| !is_taken(&object.name)) {
+        for object in gone.last.iter().filter(|object| !is_taken(&object.name)) {
             changes.push((
                 None,
                 event(Change::Deleted, (&object.id, &object.name), object.parts.clone(), Vec::new()),
                 None,
             ));
         }
-        for id in &gone.known {
+        for id in &gone.ids {
             if let Some(known) = table.objects.get(id) {
                 changes.push((
                     None,

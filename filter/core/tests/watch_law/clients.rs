@@ -24,21 +24,31 @@ impl World {
         if !self.clients[at].listing {
             return self.told(at, &reply.body);
         }
-        let list: Value = serde_json::from_slice(&reply.body).unwrap();
-        let mut store = BTreeMap::new();
+        self.listed(at, &serde_json::from_slice(&reply.body).unwrap());
+    }
+
+    /// A list, or a page of one.
+    fn listed(&mut self, at: usize, list: &Value) {
+        let text = |field: &str| list["metadata"][field].as_str().unwrap_or_default().to_owned();
         for item in list["items"].as_array().unwrap() {
             let (name, known) = known(item);
             self.check_forward(at, &name, &known);
-            store.insert(name, known);
+            self.clients[at].replaced.insert(name, known);
         }
-        for (name, known) in std::mem::take(&mut self.clients[at].store) {
-            if !store.contains_key(&name) {
+        let client = &mut self.clients[at];
+        (client.version, client.next_page) = (text("resourceVersion"), text("continue"));
+        if !client.next_page.is_empty() {
+            return;
+        }
+        let (store, paged) = (std::mem::take(&mut client.replaced), client.limit != 0);
+        for (name, known) in std::mem::take(&mut client.store) {
+            // What is renamed while pages are read may be on none of them; the watch that follows tells of it.
+            if !paged && !store.contains_key(&name) {
                 self.check_gone(at, &name, &known.0);
             }
         }
         let client = &mut self.clients[at];
         (client.store, client.listing, client.synced) = (store, false, true);
-        client.version = list["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
     }
 
     pub(crate) fn client(&mut self, at: usize) {
@@ -52,8 +62,12 @@ impl World {
         if client.busy || client.carried.is_some() || now < client.not_before {
             return;
         }
-        let place = self.place();
+        let mut place = self.place();
         let client = &mut self.clients[at];
+        if !client.next_page.is_empty() {
+            // Pages come by the same connection, as long as there is one; the watch that follows need not.
+            place.0 = client.place.0;
+        }
         client.busy = true;
         client.request += 1;
         let request = client.request;
@@ -63,7 +77,7 @@ impl World {
         client.opened_at = if client.synced { client.version.clone() } else { "0".to_owned() };
         let selected = client.selects.query();
         let query = if client.listing {
-            format!("?{selected}")
+            format!("?limit={}&continue={}&{selected}", client.limit, client.next_page)
         } else if client.synced {
             format!("?watch=true&allowWatchBookmarks=true&resourceVersion={}&{selected}", client.version)
         } else {
@@ -187,9 +201,9 @@ impl Told {
         let same = self.uid == before.uid;
         match (before.kind.as_str(), self.kind.as_str()) {
             ("DELETED", "ADDED") => true,
-            // Another one, which has come and gone in between.
-            ("DELETED", "DELETED") => !same,
-            ("DELETED", _) | (_, "ADDED") => false,
+            // Another one, which has come and gone in between, or has had the name for a while.
+            ("DELETED", _) => !same,
+            (_, "ADDED") => false,
             (_, "MODIFIED") => same && self.hash != before.hash,
             _ => same,
         }

@@ -67,6 +67,10 @@ pub(crate) struct Client {
     /// How it begins: a list and a watch, or a watch that sends everything.
     pub(crate) streams: bool,
     pub(crate) listing: bool,
+    /// Objects on a page; 0 for all.
+    pub(crate) limit: usize,
+    /// The continue token of the page that it asks for.
+    pub(crate) next_page: String,
     pub(crate) place: (usize, usize),
     pub(crate) carried: Option<Carried>,
     pub(crate) parts: VecDeque<(i64, Vec<u8>)>,
@@ -127,6 +131,7 @@ impl World {
                 selects,
                 streams: n % 2 == 0,
                 listing: n % 2 == 1,
+                limit: if n % 4 == 1 { 3 } else { 0 },
                 ..Client::default()
             })
             .collect();

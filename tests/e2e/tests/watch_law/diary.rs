@@ -21,8 +21,10 @@ pub(crate) struct Diary(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     entries: Vec<(At, String)>,
-    /// Since when an object (id and name) may be gone: somebody has asked to delete or to rename it.
+    /// Since when an object (id and name) may be gone: somebody has asked to rename it.
     leaving: BTreeMap<(String, String), At>,
+    /// Since when an object may be gone by whatever name: somebody has asked to delete it.
+    going: BTreeMap<String, At>,
     /// Objects that were there at the beginning; all others of this run have the run's user in their names.
     there: BTreeSet<String>,
     user: String,
@@ -39,7 +41,12 @@ impl Diary {
         self.lock().entries.push((now(), entry));
     }
 
-    /// Notes that an object of this id and name is about to be asked to go.
+    /// Notes that an object is about to be asked to go. It may get another name until it does.
+    pub(crate) fn goes(&self, id: &str) {
+        self.lock().going.entry(id.to_owned()).or_insert_with(now);
+    }
+
+    /// Notes that an object of this id is about to lose this name.
     pub(crate) fn leaves(&self, id: &str, name: &str) {
         self.lock().leaving.entry((id.to_owned(), name.to_owned())).or_insert_with(now);
     }
@@ -50,7 +57,8 @@ impl Diary {
         if !inner.there.contains(id) && !name.contains(&inner.user) {
             return true;
         }
-        inner.leaving.get(&(id.to_owned(), name.to_owned())).is_some_and(|since| *since <= at)
+        let left = inner.leaving.get(&(id.to_owned(), name.to_owned()));
+        left.into_iter().chain(inner.going.get(id)).any(|since| *since <= at)
     }
 
     /// The trouble in the seconds before a time and just after it, and what was done to an object.

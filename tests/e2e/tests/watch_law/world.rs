@@ -120,7 +120,7 @@ impl<'a> Writer<'a> {
                 self.past_us(slot, "PATCH", &format!("/workspaces/{id}"), &json!({"name": slot.name}));
             }
             _ => {
-                self.diary.leaves(&id, &self.name(slot));
+                self.diary.goes(&id);
                 if self.dice.percent(50) {
                     let (api, name) = (self.us(), self.name(slot));
                     self.through_us(slot, "delete", || api.send_raw("DELETE", &name, &Value::Null));

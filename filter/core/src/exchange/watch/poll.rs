@@ -61,8 +61,8 @@ struct Found {
 impl Found {
     fn extend(&mut self, more: Self) {
         self.observed.extend(more.observed);
-        self.gone.known.extend(more.gone.known);
-        self.gone.unknown.extend(more.gone.unknown);
+        self.gone.ids.extend(more.gone.ids);
+        self.gone.last.extend(more.gone.last);
         self.failure = self.failure.take().or(more.failure);
     }
 }
@@ -345,18 +345,21 @@ impl Poll {
             }
         }
         read.observed = self.settle(there);
-        let subject = self.subject(kind);
         for id in gone {
-            let known = self.with_writer(|writer| writer.knows(&subject, &id)).unwrap_or(true);
-            if known || kind == Kind::Templates {
-                read.gone.known.push(id);
-            } else {
-                match reading::departed(&cx, &self.plane, &id).await {
-                    Ok(object) => read.gone.unknown.extend(object),
-                    Err(status) => {
-                        read.failure = Some(status);
-                        failed.push(id);
-                    }
+            let told = self.with_writer(|writer| writer.has_departed(&id)).unwrap_or(true);
+            if told || kind == Kind::Templates {
+                read.gone.ids.push(id);
+                continue;
+            }
+            // By its last name, too: a list may have shown that.
+            match reading::departed(&cx, &self.plane, &id).await {
+                Ok(object) => {
+                    read.gone.last.extend(object);
+                    read.gone.ids.push(id);
+                }
+                Err(status) => {
+                    read.failure = Some(status);
+                    failed.push(id);
                 }
             }
         }
@@ -415,8 +418,7 @@ impl Poll {
         if !self.is_our_turn() {
             return;
         }
-        let ids = read.gone.known.iter().chain(read.gone.unknown.iter().map(|object| &object.id));
-        changed.extend(ids.map(|id| (id.clone(), GONE.to_owned())));
+        changed.extend(read.gone.ids.iter().map(|id| (id.clone(), GONE.to_owned())));
         let written =
             self.with_writer(|writer| writer.take_in(subject, read.observed, &read.gone, began, cx.now()));
         self.read_again(subject.kind);
