@@ -12,6 +12,7 @@ use serde_json::json;
 use std::{
     fs,
     path::Path,
+    sync::atomic::{AtomicU64, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -19,6 +20,10 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Rights are looked at again about once a minute; the last look is believed for some seconds more.
 const CUT_OFF: Duration = Duration::from_secs(100);
+
+/// What Go's net/http says where it had begun to send a body on a connection that went away, and cannot begin again: kube-apiserver answers 503 then, and nothing has
+/// been passed on (<https://github.com/golang/go/issues/62450>).
+const NOT_SENT: &str = "cannot rewind body after connection loss";
 
 #[test]
 fn no_request_is_lost_when_connections_end_for_their_age() {
@@ -40,6 +45,7 @@ fn no_request_is_lost_when_connections_end_for_their_age() {
             Endpoint::from_url(replica.admin()).get("/stats?filter=downstream_cx_max_duration_reached");
         stats.text().lines().filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum::<u64>()
     };
+    let not_sent = AtomicU64::new(0);
     let before = ended();
     let until = Instant::now() + Duration::from_secs(15);
     thread::scope(|scope| {
@@ -48,12 +54,18 @@ fn no_request_is_lost_when_connections_end_for_their_age() {
                 while Instant::now() < until {
                     assert_eq!(led.front().get(&list).status(), 200);
                     let made = led.front().send(&make);
+                    if made.status() == 503 && made.text().contains(NOT_SENT) {
+                        not_sent.fetch_add(1, Ordering::Relaxed);
+                        continue;
+                    }
                     assert_eq!(made.status(), 201, "{}", made.excerpt());
                 }
             });
         }
     });
-    assert!(ended() > before, "no connection was old enough");
+    let (ended, not_sent) = (ended() - before, not_sent.into_inner());
+    assert!(ended > 0, "no connection was old enough");
+    assert!(not_sent <= ended, "{not_sent} were not sent, and {ended} connections have ended");
     loop {
         match watch.next(Duration::from_millis(10)) {
             Next::Line(_) => {}
