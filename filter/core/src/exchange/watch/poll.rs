@@ -325,18 +325,16 @@ impl Poll {
 
     /// Reads objects by their ids. What Coder does not tell is looked at again later.
     async fn read_each(&mut self, kind: Kind, ids: Vec<String>) -> Found {
-        let cx = self.cx.clone();
-        let found = join::each(AT_ONCE, ids, |id| {
-            let (cx, plane) = (&cx, &self.plane);
-            async move { (reading::one(cx, plane, kind, &id).await, id) }
-        })
-        .await;
-        let (mut there, mut gone, mut read) = (Vec::new(), Vec::new(), Found::default());
-        let mut failed = Vec::new();
+        let poll = &*self;
+        let found = join::each(AT_ONCE, ids, |id| async move { (poll.read_one(kind, &id).await, id) }).await;
+        let (mut there, mut read, mut failed) = (Vec::new(), Found::default(), Vec::new());
         for (one, id) in found {
             match one {
                 One::There(object) => there.push(object),
-                One::Gone => gone.push(id),
+                One::Gone(last) => {
+                    read.gone.last.extend(last);
+                    read.gone.ids.push(id);
+                }
                 One::Unknown(None) => {}
                 One::Unknown(Some(status)) => {
                     read.failure = Some(status);
@@ -345,30 +343,22 @@ impl Poll {
             }
         }
         read.observed = self.settle(there);
-        for id in gone {
-            let told = self.with_writer(|writer| writer.has_departed(&id)).unwrap_or(true);
-            if told || kind == Kind::Templates {
-                read.gone.ids.push(id);
-                continue;
-            }
-            // By its last name, too: a list may have shown that.
-            match reading::departed(&cx, &self.plane, &id).await {
-                Ok(object) => {
-                    read.gone.last.extend(object);
-                    read.gone.ids.push(id);
-                }
-                Err(status) => {
-                    read.failure = Some(status);
-                    failed.push(id);
-                }
-            }
-        }
         let again = |id| Touched { kind, id, told: String::new() };
         let failed: Vec<Touched> = failed.into_iter().map(again).collect();
         if !failed.is_empty() {
-            cx.filter.watching.hub.wants.touch(&self.plane.namespace, &failed);
+            self.cx.filter.watching.hub.wants.touch(&self.plane.namespace, &failed);
         }
         read
+    }
+
+    /// Reads an object by its id, and one that has gone as it was last, unless all has been told of it: a list may have shown that alone.
+    async fn read_one(&self, kind: Kind, id: &str) -> One {
+        let one = reading::one(&self.cx, &self.plane, kind, id).await;
+        let told = || self.with_writer(|writer| writer.has_departed(id)).unwrap_or(true);
+        if kind == Kind::Templates || !matches!(one, One::Gone(_)) || told() {
+            return one;
+        }
+        reading::departed(&self.cx, &self.plane, id).await
     }
 
     /// Reads those again that have the same name: it went from one to the other while they were read.

@@ -24,8 +24,8 @@ pub(super) async fn all(cx: &Cx, plane: &ControlPlane, kind: Kind) -> Result<Vec
 pub(super) enum One {
     /// It is there.
     There(Read),
-    /// It has been deleted: Coder says so, and nothing else means that.
-    Gone,
+    /// It has been deleted: Coder says so, and nothing else means that. As it was last, where that has been asked for and Coder still shows it.
+    Gone(Option<Observed>),
     /// Coder does not say.
     Unknown(Option<Status>),
 }
@@ -39,7 +39,7 @@ pub(super) async fn one(cx: &Cx, plane: &ControlPlane, kind: Kind, id: &str) -> 
     };
     let outcome = cx.send_to_coder(plane, request).await;
     if outcome.as_ref().is_ok_and(|answer| answer.status == gone) {
-        return One::Gone;
+        return One::Gone(None);
     }
     match judged(Intent::Read, outcome) {
         Ok(answer) if kind == Kind::Workspaces => {
@@ -57,12 +57,12 @@ pub(super) async fn one(cx: &Cx, plane: &ControlPlane, kind: Kind, id: &str) -> 
     }
 }
 
-/// A workspace that has been deleted, as it was, if Coder still shows it.
-pub(super) async fn departed(cx: &Cx, plane: &ControlPlane, id: &str) -> Result<Option<Observed>, Status> {
+/// A workspace that has been deleted, as it was.
+pub(super) async fn departed(cx: &Cx, plane: &ControlPlane, id: &str) -> One {
     match cx.coder(plane, Intent::Read, requests::deleted_workspace(id)).await {
-        Ok(answer) => Ok(observed(plane, Kind::Workspaces, answer.body).map(|(object, _)| object)),
-        Err(e) if matches!(e.class, Class::NotFound | Class::Forbidden) => Ok(None),
-        Err(e) => Err(workspaces::failed(&e, &plane.namespace, "")),
+        Ok(answer) => One::Gone(observed(plane, Kind::Workspaces, answer.body).map(|(object, _)| object)),
+        Err(e) if matches!(e.class, Class::NotFound | Class::Forbidden) => One::Gone(None),
+        Err(e) => One::Unknown(Some(workspaces::failed(&e, &plane.namespace, ""))),
     }
 }
 
