@@ -18,6 +18,17 @@ fn subject(namespace: &str) -> Subject {
     Subject { namespace: namespace.to_owned(), kind: Kind::Workspaces }
 }
 
+/// One Coder, of which nothing has been read yet, and who writes down its changes.
+fn followed() -> (Rc<Planes>, Rc<Hub>, Writer, Subject) {
+    let planes = Planes::new(&[]);
+    planes.discovered(vec![mapping("a", 1)], 1);
+    let hub = Hub::new(Rc::new(Alone::default()), planes.clone(), "test.", 7);
+    let mut writer = Writer::new(hub.clone(), &[]);
+    let subject = subject("a");
+    writer.track(&subject);
+    (planes, hub, writer, subject)
+}
+
 /// A watch of a namespace, or of all.
 fn watch(hub: &Rc<Hub>, planes: &Planes, namespace: Option<&str>, start: Start) -> Watcher {
     let identities = identities(&planes.all(), namespace);
@@ -63,12 +74,7 @@ fn another_coder_ends_the_watches_that_it_concerns_and_no_other() {
 
 #[test]
 fn what_was_read_of_another_coder_is_not_known_of_this_one() {
-    let planes = Planes::new(&[]);
-    planes.discovered(vec![mapping("a", 1)], 1);
-    let hub = Hub::new(Rc::new(Alone::default()), planes.clone(), "test.", 7);
-    let mut writer = Writer::new(hub.clone(), &[]);
-    let subject = subject("a");
-    writer.track(&subject);
+    let (planes, hub, mut writer, subject) = followed();
     let object = Observed { id: "1".to_owned(), name: "x".to_owned(), hash: 5, newest: 3, parts: Vec::new() };
     writer.begin(&subject, vec![object.clone()], 100);
     writer.read(&subject, 10, 100);
@@ -85,6 +91,17 @@ fn what_was_read_of_another_coder_is_not_known_of_this_one() {
     writer.begin(&subject, vec![other], 200);
     assert!(hub.has(std::slice::from_ref(&subject), "y"));
     assert!(writer.missing(&subject, &[]).iter().eq(["2"]), "the other's objects are not missed");
+}
+
+/// A list of everything.
+fn seed(version: u64, subject: &Subject, entries: Vec<SeedEntry>, followed: bool) -> Seed {
+    let (subject, selector, next) = (subject.key(), String::new(), String::new());
+    Seed { version, subject, selector, entries, next, followed, same_at: None }
+}
+
+/// Kind and name of an event about one of alice's.
+fn event(kind: &str, name: &str) -> (String, String) {
+    (kind.to_owned(), format!("coder.alice.{name}"))
 }
 
 /// A workspace of alice's, as Coder shows it.
@@ -105,29 +122,16 @@ fn told(lines: &[u8]) -> Vec<(String, String)> {
 
 #[test]
 fn what_has_gone_since_a_list_is_told_once() {
-    let planes = Planes::new(&[]);
-    planes.discovered(vec![mapping("a", 1)], 1);
-    let hub = Hub::new(Rc::new(Alone::default()), planes.clone(), "test.", 7);
-    let mut writer = Writer::new(hub.clone(), &[]);
-    let subject = subject("a");
-    writer.track(&subject);
+    let (planes, hub, mut writer, subject) = followed();
     // A list has shown three; whoever reads Coder for those who watch finds one of them.
     let entry =
         |object: &Observed| SeedEntry { id: object.id.clone(), name: object.name.clone(), hash: object.hash };
     let [stays, goes, returns] =
         [observed("1", "stays", 5), observed("2", "goes", 6), observed("3", "returns", 7)];
-    let seed = Seed {
-        version: hub.clock.list_version(10),
-        subject: subject.key(),
-        selector: String::new(),
-        entries: [&stays, &goes, &returns].map(entry).to_vec(),
-        next: String::new(),
-        followed: false,
-        same_at: None,
-    };
+    let seed =
+        seed(hub.clock.list_version(10), &subject, [&stays, &goes, &returns].map(entry).to_vec(), false);
     writer.begin(&subject, vec![stays], hub.clock.log_version(20));
     let mut watch = watch(&hub, &planes, Some("a"), Start::List(seed.version, vec![seed]));
-    let event = |kind: &str, name: &str| (kind.to_owned(), format!("coder.alice.{name}"));
     assert_eq!(told(&watch.pull(30, false)), [event("DELETED", "goes"), event("DELETED", "returns")]);
     // Then it hears of the two.
     let gone = Gone { ids: vec![goes.id.clone()], last: vec![goes] };
@@ -140,24 +144,16 @@ fn what_has_gone_since_a_list_is_told_once() {
 
 #[test]
 fn an_object_that_pages_have_shown_by_two_names_is_looked_at_again() {
-    let planes = Planes::new(&[]);
-    planes.discovered(vec![mapping("a", 1)], 1);
-    let hub = Hub::new(Rc::new(Alone::default()), planes, "test.", 7);
-    let mut writer = Writer::new(hub.clone(), &[]);
-    let subject = subject("a");
-    writer.track(&subject);
+    let (_, hub, mut writer, subject) = followed();
     let known = observed("1", "before", 5);
     writer.begin(&subject, vec![known.clone()], hub.clock.log_version(10));
     let entry = |name: &str| SeedEntry { id: "1".to_owned(), name: name.to_owned(), hash: 5 };
-    let seed = Seed {
-        version: hub.clock.list_version(20),
-        subject: subject.key(),
-        selector: String::new(),
-        entries: vec![entry(&known.name), entry("coder.alice.since")],
-        next: String::new(),
-        followed: true,
-        same_at: None,
-    };
+    let seed = seed(
+        hub.clock.list_version(20),
+        &subject,
+        vec![entry(&known.name), entry("coder.alice.since")],
+        true,
+    );
     let version = seed.version;
     hub.remember(seed, false);
     hub.seen(&subject, 40);
@@ -172,28 +168,19 @@ fn an_object_that_pages_have_shown_by_two_names_is_looked_at_again() {
 
 #[test]
 fn what_is_told_again_is_what_has_changed_since() {
-    let planes = Planes::new(&[]);
-    planes.discovered(vec![mapping("a", 1)], 1);
-    let hub = Hub::new(Rc::new(Alone::default()), planes.clone(), "test.", 7);
-    let mut writer = Writer::new(hub.clone(), &[]);
-    let subject = subject("a");
-    writer.track(&subject);
-    let renamed =
-        |of: &Observed, name: &str, hash| Observed { id: of.id.clone(), ..observed(&of.id, name, hash) };
+    let (planes, hub, mut writer, subject) = followed();
     let [goes, changes] = [observed("1", "goes", 5), observed("2", "changes", 6)];
-    writer.begin(&subject, vec![goes.clone(), changes.clone()], hub.clock.log_version(10));
+    writer.begin(&subject, vec![goes, changes], hub.clock.log_version(10));
     let mut take_in = |observed: Vec<Observed>, gone: &Gone, now| {
         writer.take_in(&subject, observed, gone, now, now).unwrap();
     };
     let none = Gone::default();
     // One is renamed twice and then goes, by a name that nobody here has seen; another takes its first name and changes.
-    take_in(vec![renamed(&goes, "once", 7), renamed(&changes, "changes", 8)], &none, 20);
-    let new = observed("3", "goes", 9);
-    take_in(vec![new.clone()], &none, 30);
-    take_in(vec![renamed(&new, "goes", 10)], &none, 40);
-    take_in(Vec::new(), &Gone { ids: vec!["1".to_owned()], last: vec![renamed(&goes, "twice", 11)] }, 50);
+    take_in(vec![observed("1", "once", 7), observed("2", "changes", 8)], &none, 20);
+    take_in(vec![observed("3", "goes", 9)], &none, 30);
+    take_in(vec![observed("3", "goes", 10)], &none, 40);
+    take_in(Vec::new(), &Gone { ids: vec!["1".to_owned()], last: vec![observed("1", "twice", 11)] }, 50);
     let mut watch = watch(&hub, &planes, Some("a"), Start::Again(0, 1));
-    let event = |kind: &str, name: &str| (kind.to_owned(), format!("coder.alice.{name}"));
     let expect = [
         event("DELETED", "goes"),
         event("MODIFIED", "changes"),
