@@ -7,8 +7,7 @@ use crate::kube::request_info::Verb;
 use crate::kube::status::Status;
 
 /// What who applies should know: others would own what they applied.
-const NO_OWNERS: &str =
-    "who owns which field is not kept: an apply merges the fields that it names and removes none";
+const NO_OWNERS: &str = "who owns which field is not kept: what an apply no longer names stays as it is";
 
 /// See the module.
 pub(super) enum Sent {

@@ -47,13 +47,7 @@ impl Write<'_> {
             Verb::Patch => OptionsOf::Patch(PatchType::of(self.content_type().as_deref())?),
             _ => OptionsOf::Update,
         };
-        let options = WriteOptions::parse(self.query, of)?;
-        if matches!(of, OptionsOf::Patch(PatchType::Apply)) {
-            self.cx.warn(
-                "the owners of applied fields are not kept: what an apply no longer names stays as it is",
-            );
-        }
-        Ok(options)
+        WriteOptions::parse(self.query, of)
     }
 
     /// Options of delete and deletecollection of this kind, with what is never done refused.
