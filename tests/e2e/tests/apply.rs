@@ -22,7 +22,7 @@ fn it_creates_and_then_changes_nothing() {
     assert_eq!(scratch.held(), Vec::<Value>::new());
     let answer = api.patch(&name, MANAGER, APPLY, &object);
     assert_eq!(answer.status(), 201, "{}", answer.excerpt());
-    assert!(warnings(&answer).contains("owner"), "{}", warnings(&answer));
+    assert!(warnings(&answer).contains("who owns which field is not kept"), "{}", warnings(&answer));
     let made = api.ready(&name);
     let calls = scratch.calls();
     for query in

@@ -16,10 +16,10 @@ use crate::progress::say;
 pub(crate) struct Demo {
     /// End after the tour instead of staying up
     #[arg(long)]
-    once: bool,
+    pub(crate) once: bool,
     /// A real kube-apiserver and a real coderd instead of the stand-in; builds both with Go on first use
     #[arg(long)]
-    real: bool,
+    pub(crate) real: bool,
 }
 
 pub(crate) fn run(demo: &Demo) -> Result<()> {

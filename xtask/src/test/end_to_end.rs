@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::lints::passed;
 use super::{Outcome, Report, in_ci};
+use crate::demo::{self, Demo};
 use crate::lab::{self, Options, Parts, Programs};
 use crate::progress::say;
 use crate::{paths, tools};
@@ -21,12 +22,21 @@ pub(super) fn standin(report: &mut Report) {
         let options = options(Parts::Standin, false);
         suite("test-standin", &[], options, &Programs::obtain(options)?)
     });
+    report.check("the demo's tour, stand-in", || tour(false));
 }
 
 pub(super) fn real(report: &mut Report) {
     report.check("end to end, real kube-apiserver and coderd", || {
         with_real_parts("test-real", &[], options(Parts::Real, false))
     });
+    report.check("the demo's tour, real kube-apiserver and coderd", || {
+        or_skipped(Programs::obtain(Options::front(Parts::Real)), |_| tour(true))
+    });
+}
+
+/// What a newcomer sees first checks every answer that it shows.
+fn tour(real: bool) -> Result<Outcome> {
+    demo::run(&Demo { once: true, real }).map(|()| Outcome::Passed)
 }
 
 pub(super) fn aggregated(report: &mut Report) {
@@ -73,10 +83,17 @@ fn all_but(left_out: &[&str]) -> Result<Vec<String>> {
     Ok(suites)
 }
 
-/// Parts that cannot be had are a failure in CI alone.
 fn with_real_parts(name: &str, only: &[&str], options: Options) -> Result<Outcome> {
-    match Programs::obtain(options) {
-        Ok(programs) => suite(name, only, options, &programs),
+    or_skipped(Programs::obtain(options), |programs| suite(name, only, options, programs))
+}
+
+/// Parts that cannot be had are a failure in CI alone.
+fn or_skipped(
+    programs: Result<Programs>,
+    check: impl FnOnce(&Programs) -> Result<Outcome>,
+) -> Result<Outcome> {
+    match programs {
+        Ok(programs) => check(&programs),
         Err(error) if in_ci() => Err(error),
         Err(error) => Ok(Outcome::Skipped(format!("the real parts cannot be had here: {error:#}"))),
     }
