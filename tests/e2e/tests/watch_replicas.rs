@@ -8,7 +8,7 @@ use e2e::{
     stream::{PROTOCOLS, Stream},
 };
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{thread::scope, time::Duration};
 
 /// For a build to end, and for a short watch.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,6 +31,41 @@ fn watchers(path: &str, replicas: &[&e2e::Endpoint]) -> Vec<Watcher> {
     let with =
         |(number, front): (usize, &&e2e::Endpoint)| Watcher::list(front, PROTOCOLS[number % 2], path, "");
     replicas.iter().enumerate().map(with).collect()
+}
+
+#[test]
+fn of_many_workers_that_begin_together_one_reads_coder() {
+    let Some(lab) = Lab::writing() else { return };
+    if !lab.bell {
+        return e2e::skip("as long polls the same workers would be asked many times");
+    }
+    let scratch = Scratch::new(&lab);
+    let replica = Replica::with_workers(&lab, &[], 12);
+    let (front, path) = (replica.front(), lab.path("coderworkspaces"));
+    // A watcher takes nothing twice.
+    let mut watchers: Vec<Watcher> = scope(|scope| {
+        let open = |number: usize| {
+            scope.spawn({
+                let (front, path) = (&front, &path);
+                move || Watcher::streaming(front, PROTOCOLS[number % 2], path, "")
+            })
+        };
+        let open: Vec<_> = (0..36).map(open).collect();
+        open.into_iter().map(|watcher| watcher.join().unwrap()).collect()
+    });
+    let api = Api::new(&lab, scratch.acting(front.clone()), "coderworkspaces");
+    let name = scratch.name("worked");
+    ok(&api.create("", &workspace(&name, "plain", &json!({}))));
+    for watcher in &mut watchers {
+        watcher.knows(&name, "started", |object| condition(object, "Ready") == "True");
+    }
+    api.delete(&name, "", &Value::Null);
+    for watcher in &mut watchers {
+        watcher.knows_gone(&name);
+        watcher.converge();
+    }
+    // What came first and what came later is known once.
+    Watcher::streaming(&front, Protocol::Http2, &path, "").converge();
 }
 
 #[test]
@@ -77,7 +112,7 @@ fn a_watch_goes_on_at_another_replica() {
     let path = lab.path("coderworkspaces");
     let mut watchers = watchers(&path, &[&fronts[0], &fronts[1]]);
     let names = ["one", "two", "three"].map(|name| scratch.name(name));
-    std::thread::scope(|scope| {
+    scope(|scope| {
         let work: Vec<_> = names
             .iter()
             .zip(&fronts)

@@ -4,7 +4,7 @@ use super::bytes::{Packer, Unpacker};
 use super::clock::Clock;
 use super::history::{Event, Head, History};
 use super::seed::{Page, Seed, Seeds};
-use super::shared::{SharedData, change};
+use super::shared::{NEVER_SET, SharedData, change};
 use super::store::{Record, State, Store};
 use super::subject::{Kind, Subject};
 use super::view::{Facts, view};
@@ -17,6 +17,7 @@ use crate::time::Millis;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use twox_hash::XxHash64;
 
 /// How long a worker is the one that reads Coder, unless it says again that it is, in milliseconds.
 const TURN: Millis = 4_000;
@@ -56,7 +57,7 @@ pub struct Hub {
     alone: String,
     heard: String,
     changed: String,
-    /// Tells this worker from all others, also from the one whose VM this one's replaces.
+    /// Tells this worker from all others of the process, also from the one whose VM this one's replaces.
     worker: u64,
     /// Tells this process from all others.
     process: u64,
@@ -67,14 +68,20 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// What workers with the same Coders share lies below a prefix. `random` differs from worker to worker and from process to process.
+    /// What workers with the same Coders share lies below a prefix. `random` differs from process to process; not always from worker to worker, for hosts'
+    /// clocks are coarse and workers begin together.
     pub fn new(shared: Rc<dyn SharedData>, planes: Rc<Planes>, prefix: &str, random: u64) -> Rc<Self> {
         let key = |name: &str| [prefix, name].concat();
         for name in ["newest", "head", "seeds", "turn"] {
-            if shared.get(&key(name)).is_none() {
-                shared.set(&key(name), &[], 0);
-            }
+            shared.set(&key(name), &[], NEVER_SET);
         }
+        let mut worker = 0;
+        change(&*shared, &key("workers"), &mut |old| {
+            worker = Unpacker(old).number().unwrap_or_default().saturating_add(1);
+            Some(Packer::default().number(worker).0)
+        });
+        // Of a moment the lowest bits say least, and those are what versions are marked with.
+        let random = XxHash64::oneshot(0, &random.to_le_bytes());
         let mut process = random;
         change(&*shared, &key("process"), &mut |old| match Unpacker(old).number() {
             Some(known) => {
@@ -102,7 +109,7 @@ impl Hub {
             heard: key("heard"),
             changed: key("planes"),
             shared,
-            worker: random,
+            worker,
             process,
             watchers: Cell::default(),
             written: RefCell::default(),
@@ -189,22 +196,25 @@ impl Hub {
         self.seeds.find(version, &subject.key(), selector)
     }
 
-    /// Takes, or keeps, this worker's turn at reading Coder. `false` when it is another's.
-    pub fn take_turn(&self, now: Millis) -> bool {
-        let mut mine = false;
+    /// Takes, or keeps, this worker's turn at reading Coder: which one it is of all that workers have had. `None` when it is another's.
+    pub fn take_turn(&self, now: Millis) -> Option<u64> {
+        let mut mine = None;
         let done = change(&*self.shared, &self.turn, &mut |old| {
             let mut old = Unpacker(old);
             let (owner, until) = (old.number(), old.moment().unwrap_or_default());
+            let number = old.number().unwrap_or_default();
             let left = until.saturating_sub(now);
             // A clock that was set back must not lengthen a turn.
             let taken = (1..=TURN).contains(&left);
-            mine = !taken || owner == Some(self.worker);
-            (mine && (!taken || left < RENEWED)).then(|| {
-                let until = now.saturating_add(TURN).cast_unsigned();
-                Packer::default().number(self.worker).number(until).0
-            })
+            mine = match owner == Some(self.worker) {
+                true => Some(number),
+                false => (!taken).then(|| number.saturating_add(1)),
+            };
+            let number = mine.filter(|_| !taken || left < RENEWED)?;
+            let until = now.saturating_add(TURN).cast_unsigned();
+            Some(Packer::default().number(self.worker).number(until).number(number).0)
         });
-        done && mine
+        mine.filter(|_| done)
     }
 
     /// Whether it is some worker's turn at this moment.

@@ -8,9 +8,13 @@ pub trait SharedData {
     /// A value, and the number to change it by; nothing where it has never been set.
     fn get(&self, key: &str) -> Option<(Vec<u8>, u32)>;
 
-    /// Sets a value that has not changed since it was read with that number; 0 sets it whatever it is. `false` when somebody else came before.
+    /// Sets a value that has not changed since it was read with that number, or that has never been set; 0 sets it whatever it is. `false` when somebody
+    /// else came before.
     fn set(&self, key: &str, value: &[u8], number: u32) -> bool;
 }
+
+/// The number for a value that has never been set: no value has it, so that who comes second is refused.
+pub(super) const NEVER_SET: u32 = u32::MAX;
 
 /// How often a change is begun again when others come before.
 const TRIES: u32 = 32;
@@ -22,7 +26,7 @@ pub(super) fn change(
     change: &mut dyn FnMut(&[u8]) -> Option<Vec<u8>>,
 ) -> bool {
     for _ in 0..TRIES {
-        let (old, number) = shared.get(key).unwrap_or_default();
+        let (old, number) = shared.get(key).unwrap_or((Vec::new(), NEVER_SET));
         match change(&old) {
             Some(new) if shared.set(key, &new, number) => return true,
             Some(_) => {}
@@ -43,11 +47,11 @@ impl SharedData for Alone {
 
     fn set(&self, key: &str, value: &[u8], number: u32) -> bool {
         let mut all = self.0.borrow_mut();
-        let now = all.get(key).map_or(0, |(_, number)| *number);
-        if number != 0 && number != now {
+        let now = all.get(key).map(|(_, number)| *number);
+        if number != 0 && now.is_some_and(|now| number != now) {
             return false;
         }
-        all.insert(key.to_owned(), (value.to_vec(), now.wrapping_add(1).max(1)));
+        all.insert(key.to_owned(), (value.to_vec(), now.unwrap_or_default().wrapping_add(1).max(1)));
         true
     }
 }

@@ -190,3 +190,33 @@ fn what_is_told_again_is_what_has_changed_since() {
     ];
     assert_eq!(told(&watch.pull(60, false)), expect);
 }
+
+#[test]
+fn one_worker_has_the_turn_though_all_began_in_the_same_moment() {
+    let planes = Planes::new(&[]);
+    let shared: Rc<dyn SharedData> = Rc::new(Alone::default());
+    let worker = || Hub::new(shared.clone(), planes.clone(), "test.", 7);
+    let (one, other) = (worker(), worker());
+    let first = one.take_turn(1_000).unwrap();
+    assert_eq!((other.take_turn(1_001), one.take_turn(1_002)), (None, Some(first)));
+    assert_eq!((one.take_turn(4_000), other.take_turn(6_000)), (Some(first), None));
+    // Who was away for so long that another had a turn in between has another one: what he knows may be of yesterday.
+    let second = other.take_turn(9_000).unwrap();
+    let third = one.take_turn(14_000).unwrap();
+    assert!(first < second && second < third);
+    assert_eq!(one.process(), other.process());
+}
+
+#[test]
+fn processes_that_began_almost_at_once_give_versions_with_other_marks() {
+    let planes = Planes::new(&[]);
+    // Envoy's clock moves in steps of 100 microseconds.
+    let marks: std::collections::BTreeSet<u64> = (0..100)
+        .map(|step| {
+            let began = 1_795_345_917_201_200_000 + step * 100_000;
+            let hub = Hub::new(Rc::new(Alone::default()), planes.clone(), "test.", began);
+            hub.clock.log_version(0) & 0xffff
+        })
+        .collect();
+    assert!(marks.len() > 97, "{}", marks.len());
+}

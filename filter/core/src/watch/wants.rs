@@ -1,7 +1,7 @@
 //! What workers want of the one that reads Coder: which subjects are watched, how fresh they must be, and which objects were just changed by us.
 
 use super::bytes::{Packer, Unpacker};
-use super::shared::{SharedData, change};
+use super::shared::{NEVER_SET, SharedData, change};
 use super::subject::{Kind, Subject};
 use crate::time::Millis;
 use std::rc::Rc;
@@ -65,9 +65,7 @@ impl Wants {
         let subjects =
             Kind::ALL.map(|kind| self.want_key(&Subject { namespace: namespace.to_owned(), kind }));
         for key in subjects.into_iter().chain([self.touched_key(namespace)]) {
-            if self.shared.get(&key).is_none() {
-                self.shared.set(&key, &[], 0);
-            }
+            self.shared.set(&key, &[], NEVER_SET);
         }
     }
 

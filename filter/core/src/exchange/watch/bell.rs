@@ -27,7 +27,7 @@ pub(super) async fn keep(cx: Rc<Cx>, bell: Bell) {
     let watching = &cx.filter.watching;
     let mut next_ring = 0;
     let mut election = leader::Election::default();
-    while watching.hub.take_turn(cx.now()) && watching.running.borrow().len() > 1 {
+    while watching.hub.take_turn(cx.now()).is_some() && watching.running.borrow().len() > 1 {
         election.go_on(&cx, &bell).await;
         let rung = watching.ring.borrow().is_some();
         if rung && cx.now() >= next_ring {

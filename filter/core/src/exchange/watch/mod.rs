@@ -40,6 +40,8 @@ pub(super) struct Watching {
     pub(super) hub: Rc<Hub>,
     /// There while it is this worker's turn to read Coder.
     writer: RefCell<Option<Writer>>,
+    /// The turn for which the writer was made.
+    turn: Cell<u64>,
     /// What runs: namespaces that are read, and the bell (`""`).
     running: RefCell<Vec<String>>,
     /// What the next ring says; `None` when there is nothing to ring for.
@@ -61,7 +63,8 @@ pub(super) struct Watching {
 
 impl Watching {
     pub(super) fn new(hub: Rc<Hub>, bell: bool) -> Self {
-        let (writer, running, ring, failing_since, watched, next_keep, callers, heard) = Default::default();
+        let (writer, turn, running, ring, failing_since, watched, next_keep, callers, heard) =
+            Default::default();
         let (leads, bell_failed_at) = (Cell::new(!bell), Cell::new(0));
         if !bell {
             hub.alone(Some(true));
@@ -69,6 +72,7 @@ impl Watching {
         Self {
             hub,
             writer,
+            turn,
             running,
             ring,
             leads,
@@ -161,14 +165,16 @@ pub(super) fn keep(filter: &Rc<Filter>, now: Millis) {
         })
     };
     let places = filter.planes.all();
-    if !places.iter().any(|place| wanted(&place.plane.namespace)) || !watching.hub.take_turn(now) {
+    if !places.iter().any(|place| wanted(&place.plane.namespace)) {
         return;
     }
+    let Some(turn) = watching.hub.take_turn(now) else { return };
     let subjects: Vec<Subject> = places
         .iter()
         .flat_map(|place| Kind::ALL.map(|kind| Subject { namespace: place.plane.namespace.clone(), kind }))
         .collect();
     if watching.running.borrow().is_empty() {
+        watching.turn.set(turn);
         watching.writer.replace(Some(Writer::new(watching.hub.clone(), &subjects)));
     }
     if let Some(writer) = watching.writer.borrow_mut().as_mut() {

@@ -115,10 +115,11 @@ impl Poll {
         Subject { namespace: self.plane.namespace.clone(), kind }
     }
 
-    /// Whether this worker still is the one that reads. One that has lost its turn, while it waited for Coder, must not write.
+    /// Whether this worker still is the one that reads. One that has lost its turn, while it waited for Coder, must not write; nor when it has got another
+    /// one since, for in between somebody else may have written.
     fn is_our_turn(&self) -> bool {
         let watching = &self.cx.filter.watching;
-        let ours = watching.hub.take_turn(self.cx.now());
+        let ours = watching.hub.take_turn(self.cx.now()) == Some(watching.turn.get());
         if !ours {
             watching.writer.take();
         }
