@@ -57,8 +57,9 @@ pub struct Hub {
     alone: String,
     heard: String,
     changed: String,
-    /// Tells this worker from all others of the process, also from the one whose VM this one's replaces.
-    worker: u64,
+    workers: String,
+    /// Tells this worker from all others of the process, also from the one whose VM this one's replaces; 0 while it has no number.
+    worker: Cell<u64>,
     /// Tells this process from all others.
     process: u64,
     /// Streams of this worker.
@@ -75,11 +76,6 @@ impl Hub {
         for name in ["newest", "head", "seeds", "turn"] {
             shared.set(&key(name), &[], NEVER_SET);
         }
-        let mut worker = 0;
-        change(&*shared, &key("workers"), &mut |old| {
-            worker = Unpacker(old).number().unwrap_or_default().saturating_add(1);
-            Some(Packer::default().number(worker).0)
-        });
         // Of a moment the lowest bits say least, and those are what versions are marked with.
         let random = XxHash64::oneshot(0, &random.to_le_bytes());
         let mut process = random;
@@ -108,8 +104,9 @@ impl Hub {
             alone: key("alone"),
             heard: key("heard"),
             changed: key("planes"),
+            workers: key("workers"),
             shared,
-            worker,
+            worker: Cell::default(),
             process,
             watchers: Cell::default(),
             written: RefCell::default(),
@@ -196,8 +193,22 @@ impl Hub {
         self.seeds.find(version, &subject.key(), selector)
     }
 
+    /// This worker's number. `None` where too many take one in the same moment: later, then.
+    fn worker(&self) -> Option<u64> {
+        if self.worker.get() == 0 {
+            let mut number = 0;
+            let taken = change(&*self.shared, &self.workers, &mut |old| {
+                number = Unpacker(old).number().unwrap_or_default().saturating_add(1);
+                Some(Packer::default().number(number).0)
+            });
+            self.worker.set(if taken { number } else { 0 });
+        }
+        Some(self.worker.get()).filter(|number| *number != 0)
+    }
+
     /// Takes, or keeps, this worker's turn at reading Coder: which one it is of all that workers have had. `None` when it is another's.
     pub fn take_turn(&self, now: Millis) -> Option<u64> {
+        let worker = self.worker()?;
         let mut mine = None;
         let done = change(&*self.shared, &self.turn, &mut |old| {
             let mut old = Unpacker(old);
@@ -206,13 +217,13 @@ impl Hub {
             let left = until.saturating_sub(now);
             // A clock that was set back must not lengthen a turn.
             let taken = (1..=TURN).contains(&left);
-            mine = match owner == Some(self.worker) {
+            mine = match owner == Some(worker) {
                 true => Some(number),
                 false => (!taken).then(|| number.saturating_add(1)),
             };
             let number = mine.filter(|_| !taken || left < RENEWED)?;
             let until = now.saturating_add(TURN).cast_unsigned();
-            Some(Packer::default().number(self.worker).number(until).number(number).0)
+            Some(Packer::default().number(worker).number(until).number(number).0)
         });
         mine.filter(|_| done)
     }

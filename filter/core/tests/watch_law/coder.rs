@@ -88,6 +88,37 @@ impl Coder {
         self.jobs.push((format!("j-{id}-{}", workspace.build), id.to_owned()));
     }
 
+    /// Makes a workspace, unless there is one of that name. Returns its id.
+    pub(crate) fn make(&mut self, name: String, now: i64, takes: i64) -> Option<String> {
+        self.made += 1;
+        if self.workspaces.values().any(|other| other.name == name) {
+            return None;
+        }
+        let id = format!("00000000-0000-0000-0000-{:012}", self.made);
+        self.revision += 1;
+        let workspace = Workspace {
+            id: id.clone(),
+            name,
+            revision: self.revision,
+            build: 0,
+            transition: "start",
+            status: "pending",
+            built_at: now,
+            finishes_at: None,
+        };
+        self.workspaces.insert(id.clone(), workspace);
+        self.build(&id, "start", now, takes);
+        Some(id)
+    }
+
+    /// Changes something that no job tells of.
+    pub(crate) fn change(&mut self, id: &str) {
+        self.revision += 1;
+        if let Some(workspace) = self.workspaces.get_mut(id) {
+            workspace.revision = self.revision;
+        }
+    }
+
     pub(crate) fn go_on(&mut self, dice: &mut Dice, now: i64, busy: bool) {
         let due: Vec<String> = self
             .workspaces
@@ -112,26 +143,10 @@ impl Coder {
         let one = ids.get(usize::try_from(dice.roll(ids.len().max(1) as u64)).unwrap()).cloned();
         match (dice.roll(10), one) {
             (0 | 1, _) | (_, None) => {
-                self.made += 1;
-                let id = format!("00000000-0000-0000-0000-{:012}", self.made);
                 // Names come back.
                 let name = format!("ws{}", dice.roll(12));
-                if !self.workspaces.values().any(|other| other.name == name) {
-                    self.revision += 1;
-                    let workspace = Workspace {
-                        id: id.clone(),
-                        name,
-                        revision: self.revision,
-                        build: 0,
-                        transition: "start",
-                        status: "pending",
-                        built_at: now,
-                        finishes_at: None,
-                    };
-                    self.workspaces.insert(id.clone(), workspace);
-                    let takes = 200 + dice.millis(3000);
-                    self.build(&id, "start", now, takes);
-                }
+                let takes = 200 + dice.millis(3000);
+                self.make(name, now, takes);
             }
             (2, Some(id)) => {
                 let takes = 200 + dice.millis(2000);
@@ -147,10 +162,7 @@ impl Coder {
                     workspace.revision = self.revision;
                 }
             }
-            (4 | 5, Some(id)) => {
-                self.revision += 1;
-                self.workspaces.get_mut(&id).unwrap().revision = self.revision;
-            }
+            (4 | 5, Some(id)) => self.change(&id),
             (n, Some(id)) => {
                 let takes = 100 + dice.millis(2000);
                 self.build(&id, if n % 2 == 0 { "stop" } else { "start" }, now, takes);

@@ -28,7 +28,7 @@ const STEP: i64 = 10;
 const PATH: &str = "/apis/aggregation.coder.com/v1alpha1/namespaces/coder/coderworkspaces";
 
 fn run(seed: u64, replicas: usize, seconds: i64) {
-    let mut world = World::new(seed, replicas);
+    let mut world = World::new(seed, replicas, 10);
     for _ in 0..seconds * 1000 / STEP {
         world.step(true);
     }
@@ -36,6 +36,10 @@ fn run(seed: u64, replicas: usize, seconds: i64) {
     for _ in 0..90_000 / STEP {
         world.step(false);
     }
+    everybody_knows(&world, seed);
+}
+
+fn everybody_knows(world: &World, seed: u64) {
     for (at, client) in world.clients.iter().enumerate() {
         let wanted = world.coder.workspaces.values().filter(|one| client.selects.wants(one));
         let expect: BTreeMap<String, (String, i64)> =
@@ -78,5 +82,28 @@ fn what_once_broke_it() {
         14_910_123_070_966_905_045,
     ] {
         run(seed, 2, 60);
+    }
+}
+
+/// An Envoy that has read Coder for all dies without a farewell. Where full readings are seldom, what happens meanwhile is told all the same as soon as
+/// another has taken its place: jobs, and what makes none.
+#[test]
+fn who_takes_over_finds_what_has_happened_meanwhile() {
+    for seed in 1..=6 {
+        let mut world = World::new(seed, 2, 3600);
+        let go_on = |world: &mut World, seconds: i64| {
+            (0..seconds * 1000 / STEP).for_each(|_| world.step(false));
+        };
+        let ids = ["ws0", "ws1", "ws2"].map(|name| world.coder.make(name.to_owned(), START, 300).unwrap());
+        go_on(&mut world, 40);
+        everybody_knows(&world, seed);
+        world.process_dies(world.reader);
+        go_on(&mut world, 2);
+        world.coder.build(&ids[0], "stop", world.now, 1_500);
+        world.coder.build(&ids[1], "delete", world.now, 500);
+        world.coder.change(&ids[2]);
+        // That it is gone is believed after 15 seconds, and looked for every five; then Coder is read.
+        go_on(&mut world, 15 + 5 + 8);
+        everybody_knows(&world, seed);
     }
 }

@@ -96,11 +96,15 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     pub(crate) next_work: u64,
     pub(crate) with_bell: bool,
+    /// `watch.readingSeconds`.
+    pub(crate) reading_seconds: u32,
+    /// The process that has looked for news in Coder last.
+    pub(crate) reader: usize,
     pub(crate) log: String,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, replicas: usize) -> Self {
+    pub(crate) fn new(seed: u64, replicas: usize, reading_seconds: u32) -> Self {
         let mut world = Self {
             dice: Dice(seed | 1),
             now: START,
@@ -112,6 +116,8 @@ impl World {
             clients: Vec::new(),
             next_work: 0,
             with_bell: replicas > 1,
+            reading_seconds,
+            reader: 0,
             log: String::new(),
         };
         (world.bell.version, world.poller.version) = (8, 9);
@@ -144,8 +150,9 @@ impl World {
         } else {
             ""
         };
+        let reading = self.reading_seconds;
         let config = format!(
-            r#"{{"mode":"front","kubernetes":{{"cluster":"kube"}},"limits":{{"listPageSize":5}},"watch":{{"readingSeconds":10{bell}}},
+            r#"{{"mode":"front","kubernetes":{{"cluster":"kube"}},"limits":{{"listPageSize":5}},"watch":{{"readingSeconds":{reading}{bell}}},
             "controlPlanes":[{{"namespace":"coder","cluster":"coder","authority":"coder","dashboardURL":"https://c"}}]}}"#
         );
         let config = Config::parse(config.as_bytes()).unwrap();
@@ -180,11 +187,7 @@ impl World {
             self.disconnect(|client| client.place == place);
         }
         if self.dice.one_in(4000) {
-            self.log("a process dies");
-            let shared = Rc::new(Alone::default());
-            let workers = (0..2).map(|_| self.worker(&shared)).collect();
-            self.processes[place.0] = Process { shared, workers };
-            self.disconnect(|client| client.place.0 == place.0);
+            self.process_dies(place.0);
         }
         if self.dice.one_in(300) {
             let one = usize::try_from(self.dice.roll(self.clients.len() as u64)).unwrap();
@@ -194,6 +197,15 @@ impl World {
                 n == one + 1
             });
         }
+    }
+
+    /// And another begins in its place.
+    pub(crate) fn process_dies(&mut self, process: usize) {
+        self.log("a process dies");
+        let shared = Rc::new(Alone::default());
+        let workers = (0..2).map(|_| self.worker(&shared)).collect();
+        self.processes[process] = Process { shared, workers };
+        self.disconnect(|client| client.place.0 == process);
     }
 
     /// Any worker.
@@ -232,6 +244,9 @@ impl World {
         for (_, _, _, _, call, outcome) in
             place.calls.iter_mut().filter(|call| call.0 <= now && call.5.is_none())
         {
+            if call.path.contains("/provisionerjobs") {
+                self.reader = process;
+            }
             *outcome = Some(match call.cluster.as_str() {
                 "coder" => self.coder.answer(call, &mut self.dice, now),
                 "kube" if call.method == "GET" => ok(200, &json!({"kind": "Namespace", "metadata": {}})),

@@ -15,6 +15,10 @@ use std::borrow::Cow;
 const LEASE: Millis = 15_000;
 /// How often the holder gives one, and others look.
 const RENEWED: Millis = 5_000;
+/// How long a holder goes on leading that cannot say so, in milliseconds: well before others may take over.
+const DEADLINE: Millis = 10_000;
+/// How often it is tried to change a Lease that somebody else changes in the same moment.
+const TRIES: u32 = 4;
 /// A holder that has not reached Coder for so long gives way.
 const FAILING: Millis = 15_000;
 /// What a process wants to have watched: this, and its name.
@@ -51,6 +55,8 @@ pub(super) struct Election {
     /// The Lease's version when the holder's last sign of life was seen, and when that was by our clock.
     seen: (String, Millis),
     holds: bool,
+    /// When this process last said so.
+    said: Millis,
 }
 
 impl Election {
@@ -58,11 +64,16 @@ impl Election {
     pub(super) async fn go_on(&mut self, cx: &Cx, bell: &Bell) {
         if cx.now() >= self.next {
             self.next = cx.now().saturating_add(RENEWED);
-            self.look(cx, bell).await;
+            for _ in 0..TRIES {
+                if self.look(cx, bell).await {
+                    return;
+                }
+            }
         }
     }
 
-    async fn look(&mut self, cx: &Cx, bell: &Bell) {
+    /// Whether that is all. It is not when somebody else has changed the Lease meanwhile.
+    async fn look(&mut self, cx: &Cx, bell: &Bell) -> bool {
         let watching = &cx.filter.watching;
         let me = watching.hub.process();
         let answer = bell::send(cx, bell, "GET", &bell.poller_lease, Vec::new()).await;
@@ -71,9 +82,9 @@ impl Election {
         let Some(lease) = lease.and_then(|answer| json::read::<Lease<'_>>(&answer.body).ok()) else {
             // Who cannot ask leads: better twice than not at all.
             if now.saturating_sub(self.seen.1) > LEASE {
-                watching.leads.set(true);
+                watching.leads.set(Some(true));
             }
-            return;
+            return true;
         };
         let others = self.hear_wants(cx, &lease, &me);
         watching.hub.alone(Some(!others));
@@ -89,8 +100,8 @@ impl Election {
         let fails = failing != 0 && now.saturating_sub(failing) > FAILING;
         self.holds = if fails { false } else { lease.spec.holder == me || free };
         if !self.holds && lease.spec.holder != me && !self.must_say(&lease, &me, now) {
-            watching.leads.set(false);
-            return;
+            watching.leads.set(Some(false));
+            return true;
         }
         let holder = if self.holds {
             &me
@@ -100,9 +111,15 @@ impl Election {
             &*lease.spec.holder
         };
         let body = self.body(cx, &lease, &me, holder);
-        let done = bell::patch(cx, bell, &bell.poller_lease, body).await;
-        self.holds &= done.is_ok_and(|answer| answer.status == 200);
-        watching.leads.set(self.holds);
+        let status = bell::patch(cx, bell, &bell.poller_lease, body).await.map_or(0, |answer| answer.status);
+        if status == 200 {
+            self.said = now;
+        } else {
+            // What was said before holds for a while.
+            self.holds &= lease.spec.holder == me && now.saturating_sub(self.said) < DEADLINE;
+        }
+        watching.leads.set(Some(self.holds));
+        status != 409
     }
 
     /// What others want to have watched is watched here, too. Whether there are others.
@@ -164,7 +181,7 @@ impl Election {
         if !std::mem::take(&mut self.holds) {
             return;
         }
-        cx.filter.watching.leads.set(false);
+        cx.filter.watching.leads.set(Some(false));
         let body = br#"{"spec":{"holderIdentity":""}}"#.to_vec();
         let _ = bell::patch(cx, bell, &bell.poller_lease, body).await;
     }

@@ -46,8 +46,8 @@ pub(super) struct Watching {
     running: RefCell<Vec<String>>,
     /// What the next ring says; `None` when there is nothing to ring for.
     ring: RefCell<Option<Vec<String>>>,
-    /// Whether this process finds changes by itself; others follow it.
-    leads: Cell<bool>,
+    /// Whether this process finds changes by itself; others follow it. `None` until that has been found out.
+    leads: Cell<Option<bool>>,
     /// When the bell was last found not to work; 0 when it does, as far as is known.
     bell_failed_at: Cell<Millis>,
     /// Coder has failed since that moment, without an answer in between; 0 when it has not.
@@ -65,7 +65,7 @@ impl Watching {
     pub(super) fn new(hub: Rc<Hub>, bell: bool) -> Self {
         let (writer, turn, running, ring, failing_since, watched, next_keep, callers, heard) =
             Default::default();
-        let (leads, bell_failed_at) = (Cell::new(!bell), Cell::new(0));
+        let (leads, bell_failed_at) = (Cell::new((!bell).then_some(true)), Cell::new(0));
         if !bell {
             hub.alone(Some(true));
         }

@@ -17,6 +17,8 @@ use std::rc::Rc;
 
 /// How often is looked whether there is something to do, in milliseconds.
 const LOOK: Millis = 100;
+/// The same before it is known whether this process leads.
+const SOON: Millis = 10;
 /// Workspaces that are read one by one; where there are more, all are read.
 const ONE_BY_ONE: usize = 40;
 /// Calls to Coder at once where several workspaces are read.
@@ -105,7 +107,8 @@ pub(super) async fn poll(cx: Rc<Cx>, plane: Rc<ControlPlane>) {
                 Err(status) => poll.failed(&status, wanted),
             }
         }
-        let until = poll.cx.now().saturating_add(LOOK);
+        let look = if poll.cx.filter.watching.leads.get().is_some() { LOOK } else { SOON };
+        let until = poll.cx.now().saturating_add(look);
         poll.cx.port.sleep_until(until).await;
     }
 }
@@ -135,6 +138,10 @@ impl Poll {
     async fn turn(&mut self, wanted: [bool; 2]) -> Result<bool, Status> {
         let (cx, now) = (self.cx.clone(), self.cx.now());
         let watching = &cx.filter.watching;
+        let Some(leads) = watching.leads.get() else { return Ok(false) };
+        if !leads {
+            self.kinds.iter_mut().for_each(|reading| reading.led = false);
+        }
         for touched in watching.hub.wants.take_touched(&self.plane.namespace) {
             if !touched.told.is_empty() {
                 self.heard.push((touched.id.clone(), touched.told.clone()));
@@ -147,7 +154,6 @@ impl Poll {
                 }),
             }
         }
-        let leads = watching.leads.get();
         let mut asked = false;
         if leads && now >= self.next_jobs {
             // Before a first full reading: what happens from now on will be seen.
@@ -161,7 +167,7 @@ impl Poll {
         }
         for (kind, wanted) in Kind::ALL.into_iter().zip(wanted) {
             if wanted && self.is_reading_due(kind, leads) {
-                self.read_all(kind).await?;
+                self.read_all(kind, leads).await?;
                 asked = true;
             }
         }
@@ -221,14 +227,15 @@ impl Poll {
         let state = hub.state(&subject);
         let waited_for = state.since == 0 || hub.wants.of(&subject).fresh_from > state.read_at;
         // A process that has just taken this up does not know what it has missed.
-        // Others only make sure, now and then, that no ring was missed.
+        // Nor does one that begins to lead, of when nobody did. Others only make sure, now and then, that no ring was missed.
         let next = if leads { reading.next } else { reading.next.saturating_add(FOLLOWING) };
-        let due = waited_for || reading.due || reading.next == 0 || now >= next;
+        let missed = reading.next == 0 || (leads && !reading.led);
+        let due = waited_for || reading.due || missed || now >= next;
         due && now >= reading.not_before
     }
 
-    /// A full reading.
-    async fn read_all(&mut self, kind: Kind) -> Result<(), Status> {
+    /// A full reading, by the one that leads or by another.
+    async fn read_all(&mut self, kind: Kind, leads: bool) -> Result<(), Status> {
         let cx = self.cx.clone();
         let (hub, subject) = (&cx.filter.watching.hub, self.subject(kind));
         self.reading(kind, |reading| reading.due = false);
@@ -274,7 +281,7 @@ impl Poll {
             self.read_due().await?;
         }
         self.with_writer(|writer| writer.read(&subject, began, version));
-        let begins_to_lead = self.rest(kind, began);
+        let begins_to_lead = self.rest(kind, began, leads);
         if begins_to_lead {
             // Others read everything once, too; what changes from now on is found here.
             cx.filter.watching.ring([word(&subject, "", "")]);
@@ -286,9 +293,9 @@ impl Poll {
     }
 
     /// Says when the next full reading is to be after one that is over. Whether this was the first as the leader.
-    fn rest(&mut self, kind: Kind, began: Millis) -> bool {
+    fn rest(&mut self, kind: Kind, began: Millis, leads: bool) -> bool {
         let cx = self.cx.clone();
-        let (config, leads) = (&cx.filter.config.watch, cx.filter.watching.leads.get());
+        let config = &cx.filter.config.watch;
         let took = cx.now().saturating_sub(began).max(1);
         let share = Millis::from(config.reading_share).max(1);
         let rest = took.saturating_mul(100_i64.saturating_sub(share)).checked_div(share).unwrap_or_default();
