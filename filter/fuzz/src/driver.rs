@@ -39,7 +39,7 @@ pub fn run(
 ) -> Option<Reply> {
     let Verdict::Serve(mut exchange) = filter.receive(request, now, 0) else { return None };
     let mut waiting = VecDeque::new();
-    let mut step = exchange.advance();
+    let mut step = exchange.body(Vec::new(), true, now);
     for _ in 0..CALLS_MAX {
         match step {
             Step::Reply(reply) | Step::Carry(_, reply) => return Some(reply),

@@ -44,6 +44,50 @@ pub fn stream(endpoint: &Endpoint, requests: &[Request]) -> Vec<(Head, Vec<Piece
     })
 }
 
+/// Sends a request's head, and its body after a pause. The response, and when it came, from the head on.
+///
+/// # Panics
+/// As [`send`], and when the stream is reset after a whole response: there are clients that lose the response then.
+pub fn send_slowly(endpoint: &Endpoint, request: &Request, pause: Duration) -> (Duration, Response) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let all = tokio::time::timeout(TIMEOUT, send_head_first(endpoint, request, pause)).await;
+        all.expect("HTTP/2 answers in time").unwrap_or_else(|e| panic!("HTTP/2: {e}"))
+    })
+}
+
+async fn send_head_first(
+    endpoint: &Endpoint,
+    request: &Request,
+    pause: Duration,
+) -> Result<(Duration, Response), Error> {
+    let (client, driver) = connect(endpoint).await?;
+    let mut client = client.ready().await?;
+    let (response, mut body) = client.send_request(http_request(endpoint, request)?, false)?;
+    let start = Instant::now();
+    let rest = Bytes::from(request.body.clone());
+    let slowly = async {
+        tokio::time::sleep(pause).await;
+        // Whoever has answered by now does not take it any more.
+        let sent = body.send_data(rest, true);
+        (body, sent)
+    };
+    let timed = async {
+        let response = response.await;
+        (start.elapsed(), response)
+    };
+    let ((came, response), (mut body, sent)) = tokio::join!(timed, slowly);
+    let (head, pieces) = read(start, response?).await?;
+    sent?;
+    let reset = std::future::poll_fn(|context| body.poll_reset(context));
+    if let Ok(Ok(reason)) = tokio::time::timeout(Duration::from_millis(200), reset).await {
+        return Err(format!("the stream was reset after its response: {reason}").into());
+    }
+    driver.abort();
+    let body = pieces.iter().flat_map(|(_, bytes)| bytes.to_vec()).collect();
+    Ok((came, Response { head, body }))
+}
+
 /// A connection, and what drives it until it is aborted.
 pub(crate) async fn connect(
     endpoint: &Endpoint,

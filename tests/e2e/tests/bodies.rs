@@ -126,6 +126,33 @@ fn who_may_not_write_learns_nothing_of_limits() {
     status(&http2::send(&lab.front_user(), &[request]).remove(0), 403, "Forbidden");
 }
 
+#[test]
+fn an_answer_comes_after_the_end_of_its_request() {
+    let Some(lab) = Lab::shared() else { return };
+    if !lab.front_only("kube-apiserver answers before us, and before the end") {
+        return;
+    }
+    let (pause, body) = (Duration::from_millis(400), marked("CoderWorkspace", 400));
+    let collection = lab.path("coderworkspaces");
+    let whom = [lab.front(), lab.front_user(), lab.front().with_token("of nobody")];
+    for (endpoint, method, target, code) in [
+        (&whom[0], "POST", format!("{collection}?dryRun=Some"), 422),
+        (&whom[0], "PATCH", collection.clone(), 405),
+        (&whom[1], "POST", collection.clone(), 403),
+        (&whom[2], "POST", collection.clone(), 401),
+    ] {
+        let request = Request::new(method, &target).body(JSON, body.clone());
+        let (came, response) = http2::send_slowly(endpoint, &request, pause);
+        assert_eq!(response.status(), code, "{method} {target}: {}", response.excerpt());
+        assert!(came >= pause, "{method} {target} was answered after {came:?}, before its end");
+    }
+    // But nobody is waited for whose request has no end.
+    let mut client = Http1::connect(&whom[2]).unwrap();
+    let endless = Request::new("POST", &collection).header("Content-Length", "10");
+    client.send(&endless).unwrap();
+    status(&client.read_response("POST").unwrap(), 401, "Unauthorized");
+}
+
 /// What a replica's configuration says of limits.
 fn limits(lab: &Lab, json: &str) -> [(String, String); 1] {
     let mode = lab.mode_setting();

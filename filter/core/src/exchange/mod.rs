@@ -62,22 +62,27 @@ pub enum Step {
 pub struct Exchange {
     port: Rc<Port>,
     work: Option<Pin<Box<dyn Future<Output = Reply>>>>,
+    /// The answer, where the request has not ended yet, and until when its end is waited for.
+    answer: Option<(Reply, Millis)>,
 }
 
 impl Exchange {
     fn new<F: Future<Output = Reply> + 'static>(port: Rc<Port>, work: F) -> Self {
-        Self { port, work: Some(Box::pin(work)) }
+        Self { port, work: Some(Box::pin(work)), answer: None }
     }
 
     /// Goes on as far as it can without a further outcome. The first step of every exchange.
     pub fn advance(&mut self) -> Step {
+        if let Some((reply, until)) = self.answer.take() {
+            return self.answer(reply, until);
+        }
         let Some(work) = self.work.as_mut() else { return Step::Wait };
         match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(reply) => {
                 self.work = None;
                 match self.port.take_carried() {
                     Some(carried) => Step::Carry(carried, reply),
-                    None => Step::Reply(reply),
+                    None => self.answer(reply, self.port.reads_until()),
                 }
             }
             Poll::Pending => {
@@ -85,6 +90,16 @@ impl Exchange {
                 if calls.is_empty() { Step::Wait } else { Step::Call(calls) }
             }
         }
+    }
+
+    /// Over HTTP/2 Envoy resets a stream that is answered before its request has ended (RFC 9113, 8.1 allows it), and there are clients that lose the answer
+    /// then, curl among them. So the rest of the request is read first, within reason.
+    fn answer(&mut self, reply: Reply, until: Millis) -> Step {
+        if self.port.body.is_complete() || self.port.now() >= until {
+            return Step::Reply(reply);
+        }
+        self.answer = Some((reply, until));
+        Step::Wait
     }
 
     /// Hands in the next part of the request's body and goes on; every request has a last part, which may be empty.
@@ -96,7 +111,7 @@ impl Exchange {
 
     /// The moment that the exchange sleeps until, if it does.
     pub fn wakes_at(&self) -> Option<Millis> {
-        self.port.wakes_at()
+        self.answer.as_ref().map(|(_, until)| *until).or_else(|| self.port.wakes_at())
     }
 
     /// Goes on when that moment has come.

@@ -15,6 +15,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+/// How long the end of a request is waited for that has its answer already, in milliseconds.
+const READ_ON: Millis = 1_000;
+
 /// Names a call within its exchange.
 pub type CallId = u32;
 
@@ -188,6 +191,13 @@ impl Port {
             }
         })
         .await
+    }
+
+    /// There is an answer. Until when the rest of the request is read, of which nothing is kept any more.
+    pub(super) fn reads_until(&self) -> Millis {
+        self.body.forget();
+        let until = self.now().saturating_add(READ_ON);
+        self.deadline().map_or(until, |deadline| deadline.min(until))
     }
 
     /// The moment that this exchange sleeps until.

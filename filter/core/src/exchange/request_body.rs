@@ -23,8 +23,8 @@ enum Refused {
 /// See the module.
 #[derive(Debug)]
 pub struct RequestBody {
-    /// Most bytes that this request may have.
-    limit: usize,
+    /// Most bytes that this request may have; 0 when nobody wants them.
+    limit: Cell<usize>,
     /// What all requests of the worker hold, and may hold.
     budget: Rc<BodyBudget>,
     capacity: usize,
@@ -39,24 +39,38 @@ impl RequestBody {
     /// For a request that may have so many bytes, on a worker that may hold so many.
     pub fn new(limit: usize, budget: Rc<BodyBudget>, capacity: usize) -> Self {
         let (held, bytes, refused, complete) = Default::default();
-        Self { limit, budget, capacity, held, bytes, refused, complete }
+        Self { limit: Cell::new(limit), budget, capacity, held, bytes, refused, complete }
     }
 
-    /// No body is wanted.
+    /// There is no request.
     pub fn none() -> Self {
-        Self::new(0, Rc::default(), 0)
+        let none = Self::new(0, Rc::default(), 0);
+        none.complete.set(true);
+        none
+    }
+
+    /// Whether the request has ended.
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete.get()
+    }
+
+    /// Nobody wants it any more.
+    pub(super) fn forget(&self) {
+        self.limit.set(0);
+        self.bytes.take();
+        self.release();
     }
 
     /// Takes the next part. Nothing is kept of a body that no one wants or that is over a limit.
     pub(super) fn push(&self, chunk: Vec<u8>, last: bool) {
         self.complete.set(last || self.complete.get());
-        if self.limit == 0 || self.refused.get().is_some() {
+        if self.limit.get() == 0 || self.refused.get().is_some() {
             return;
         }
         let length = self.held.get().saturating_add(chunk.len());
         let all = self.budget.0.get().saturating_add(chunk.len());
         let refused = match () {
-            () if length > self.limit => Refused::TooLarge,
+            () if length > self.limit.get() => Refused::TooLarge,
             () if all > self.capacity => Refused::NoRoom,
             () => {
                 self.held.set(length);
@@ -82,7 +96,7 @@ impl RequestBody {
     pub(super) fn take(&self) -> Option<Result<Vec<u8>, Status>> {
         match (self.refused.get(), self.complete.get()) {
             (Some(Refused::TooLarge), _) => {
-                Some(Err(Status::request_entity_too_large(&format!("limit is {} bytes", self.limit))))
+                Some(Err(Status::request_entity_too_large(&format!("limit is {} bytes", self.limit.get()))))
             }
             (Some(Refused::NoRoom), _) => Some(Err(Status::too_many_requests(
                 "the bodies of other requests take up all memory for them, please try again",
@@ -143,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_body_that_nobody_wants_is_not_kept() {
-        let body = RequestBody::none();
+        let body = RequestBody::new(0, Rc::default(), 0);
         body.push(vec![0; 10], true);
         assert_eq!(taken(&body), Some(Ok(Vec::new())));
     }

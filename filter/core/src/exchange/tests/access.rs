@@ -171,7 +171,7 @@ fn a_certificate_that_names_nobody_is_refused() {
         let Verdict::Serve(mut exchange) = world.verdict(certified("/api/v1/pods", subject, &[])) else {
             panic!("{subject}")
         };
-        let Step::Reply(reply) = exchange.advance() else { panic!("{subject}") };
+        let Step::Reply(reply) = exchange.body(Vec::new(), true, NOW) else { panic!("{subject}") };
         assert_eq!(reply.status, 401, "{subject}");
     }
 }
@@ -211,7 +211,7 @@ fn too_much_work_at_once_is_refused() {
     let world = World::with("", r#"{"concurrentRequests":2}"#, coder());
     let request = || request("GET", "/apis/aggregation.coder.com", &[]);
     let Verdict::Serve(mut exchange) = world.filter.receive(request(), NOW, 2) else { panic!() };
-    let Step::Reply(reply) = exchange.advance() else { panic!() };
+    let Step::Reply(reply) = exchange.body(Vec::new(), true, NOW) else { panic!() };
     refused(&reply, 429, "TooManyRequests", "too many requests");
 }
 

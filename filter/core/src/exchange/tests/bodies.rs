@@ -56,7 +56,47 @@ fn a_body_that_is_too_long_is_refused_before_its_end() {
     let world = world(r#"{"bodyBytes":1024}"#);
     let mut exchange = waiting(&world);
     assert!(matches!(exchange.body(vec![b' '; 1024], false, NOW), Step::Wait));
-    refused(&reply(exchange.body(vec![b' '; 1], false, NOW)), 413, "RequestEntityTooLarge", "1024 bytes");
+    refused(
+        &early(&mut exchange, |exchange| exchange.body(vec![b' '; 1], false, NOW)),
+        413,
+        "RequestEntityTooLarge",
+        "1024 bytes",
+    );
+}
+
+/// An answer that is known before the request's end: it is not sent before that, and not held for longer than a second.
+#[track_caller]
+fn early(exchange: &mut Exchange, last: impl FnOnce(&mut Exchange) -> Step) -> Reply {
+    assert!(matches!(last(exchange), Step::Wait), "answered before the request's end");
+    assert_eq!(exchange.wakes_at(), Some(NOW + 1_000));
+    assert!(matches!(exchange.wake(NOW + 999), Step::Wait));
+    reply(exchange.wake(NOW + 1_000))
+}
+
+/// Over HTTP/2 an answer before the request's end is followed by RST_STREAM, and there are clients that lose the answer then.
+#[test]
+fn no_answer_comes_before_the_end_of_its_request() {
+    // Refused without a question to anybody.
+    let refused_at_once = |world: &World| {
+        let twice = [("authorization", "Bearer a"), ("authorization", "Bearer b")];
+        let Verdict::Serve(exchange) = world.verdict(request("POST", PATH, &twice)) else {
+            panic!("it was forwarded")
+        };
+        exchange
+    };
+    let is_refused = |reply: &Reply| assert_eq!(reply.status, 401, "{reply:?}");
+    let world = self::world(r#"{"heldBodyBytes":1048576}"#);
+    is_refused(&early(&mut refused_at_once(&world), Exchange::advance));
+    let mut exchange = refused_at_once(&world);
+    assert!(matches!(exchange.advance(), Step::Wait));
+    assert!(matches!(exchange.body(vec![b' '; 4_000_000], false, NOW + 10), Step::Wait));
+    is_refused(&reply(exchange.body(Vec::new(), true, NOW + 20)));
+    // What is read on takes none of the memory that others need.
+    let mut exchange = refused_at_once(&world);
+    assert!(matches!(exchange.advance(), Step::Wait));
+    assert!(matches!(exchange.body(vec![b' '; 1_000_000], false, NOW), Step::Wait));
+    let mut other = waiting(&world);
+    assert!(matches!(other.body(vec![b' '; 1_000_000], false, NOW), Step::Wait));
 }
 
 #[test]
@@ -65,7 +105,8 @@ fn memory_is_given_back_when_the_client_leaves() {
     let mut first = waiting(&world);
     assert!(matches!(first.body(vec![b' '; 1_000_000], false, NOW), Step::Wait));
     let mut second = waiting(&world);
-    refused(&reply(second.body(vec![b' '; 100_000], false, NOW)), 429, "TooManyRequests", "memory");
+    let second = early(&mut second, |second| second.body(vec![b' '; 100_000], false, NOW));
+    refused(&second, 429, "TooManyRequests", "memory");
     drop(first);
     let mut third = waiting(&world);
     assert!(matches!(third.body(vec![b' '; 1_000_000], false, NOW), Step::Wait));
