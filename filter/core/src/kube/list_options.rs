@@ -120,6 +120,9 @@ impl ListOptions {
         if version_match.is_some() && token.is_some() {
             forbid(MATCH, "resourceVersionMatch is forbidden when continue is provided");
         }
+        if self.watch && token.is_some() {
+            forbid("continue", "continue is forbidden for watch");
+        }
         if !self.watch && version_match == Some("Exact") && version == Some("0") {
             forbid(MATCH, "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
         }

@@ -124,6 +124,8 @@ fn refuses_what_kubernetes_forbids() {
         "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is \
          provided",
     );
+    // As a token that cannot be read it would be 410, and clients of watches ask again and again for those.
+    invalid("watch=1&continue=x", "continue: Forbidden: continue is forbidden for watch");
     invalid(
         "resourceVersionMatch=Exact&sendInitialEvents=false",
         "[resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided, \
