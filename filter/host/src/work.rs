@@ -49,9 +49,12 @@ impl Works {
         Self { all: Table::new(), sleepers: Table::new(), next: 0 }
     }
 
-    /// How many there are that a request is held up by. Work that goes on afterwards may wait for an hour, and must not keep requests out.
+    /// How many there are that a request is held up by. Work that goes on afterwards may wait for an hour, and must not keep requests out; nor must those
+    /// that have been refused and do not come to their end.
     pub(crate) fn requests(&self) -> usize {
-        self.all.iter().filter(|(_, work)| !matches!(work.whom, For::Answered | For::Watch(_))).count()
+        let is_request =
+            |work: &Work| !matches!(work.whom, For::Answered | For::Watch(_)) && !work.exchange.is_answered();
+        self.all.iter().filter(|(_, work)| is_request(work)).count()
     }
 
     /// A number that no exchange in work has.
@@ -165,6 +168,18 @@ mod tests {
             keep(&mut works, 1, whom);
         }
         assert_eq!(works.requests(), 2);
+    }
+
+    #[test]
+    fn who_has_been_refused_keeps_no_request_out() {
+        let mut works = Works::new();
+        let id = keep(&mut works, 1, For::Client(7));
+        assert_eq!(works.requests(), 1);
+        let mut work = works.take(id).unwrap();
+        // More than a body may have.
+        assert!(matches!(work.exchange.body(vec![b' '; 4_000_000], false, NOW), Step::Wait));
+        works.keep(id, work);
+        assert_eq!((works.requests(), works.wakes_at(1)), (0, Some(NOW + 1_000)));
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! A small map whose entries expire: decisions of RBAC, names of callers, parameters of builds.
 //!
-//! Bounded in number and age, one for each worker. Keys may hold credentials, so nothing of it is ever printed.
+//! Bounded in number, bytes and age, one for each worker. Keys may hold credentials, so nothing of it is ever printed.
 
 use crate::time::Millis;
 use std::any::Any;
 use std::cell::RefCell;
 use std::marker::PhantomData;
+
+/// Bytes that the keys of a cache may have, all together: callers choose how long theirs are.
+const KEYS: usize = 4 << 20;
+/// And each: longer ones are not remembered.
+const KEY: usize = KEYS / 64;
 
 /// What is remembered. It does not know the value's type, so that its code is there once.
 struct Entry {
@@ -39,7 +44,7 @@ impl<V: Clone + 'static> Cache<V> {
     /// Remembers `value`. Where the cache is full, what has expired goes first, then everything: a caller who fills it with names of his
     /// own making slows others down for a moment and cannot grow it.
     pub(super) fn put(&self, key: Vec<u8>, value: V, now: Millis) {
-        if self.lifetime == 0 {
+        if self.lifetime == 0 || key.len() > KEY {
             return;
         }
         self.put_any(key, Box::new(value), now);
@@ -47,9 +52,13 @@ impl<V: Clone + 'static> Cache<V> {
 
     fn put_any(&self, key: Vec<u8>, value: Box<dyn Any>, now: Millis) {
         let mut entries = self.entries.borrow_mut();
-        if entries.len() >= self.capacity {
+        let is_full = |entries: &[Entry]| {
+            let held = entries.iter().map(|entry| entry.key.len()).fold(key.len(), usize::saturating_add);
+            entries.len() >= self.capacity || held > KEYS
+        };
+        if is_full(&entries) {
             entries.retain(|entry| now < entry.expires);
-            if entries.len() >= self.capacity {
+            if is_full(&entries) {
                 entries.clear();
             }
         }
@@ -92,6 +101,20 @@ mod tests {
             assert!(cache.entries.borrow().len() <= 8);
         }
         assert_eq!(cache.get(&[99], 1), Some(99));
+    }
+
+    #[test]
+    fn long_keys_do_not_grow_it() {
+        let cache = Cache::new(1000, 4096);
+        let key = |n: u16, length: usize| [&n.to_le_bytes()[..], &vec![0; length]].concat();
+        for n in 0..500 {
+            cache.put(key(n, 60_000), n, 0);
+            let held: usize = cache.entries.borrow().iter().map(|entry| entry.key.len()).sum();
+            assert!(held <= 4 << 20, "{held}");
+        }
+        assert_eq!(cache.get(&key(499, 60_000), 1), Some(499));
+        cache.put(key(500, 900_000), 500, 0);
+        assert_eq!(cache.get(&key(500, 900_000), 1), None);
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Filter {
     /// A filter with a checked configuration. `shared` is what all workers of this process share; `random` differs from worker to worker, from process
     /// to process, and from one VM of a worker to the next.
     pub fn sharing(config: Config, shared: Rc<dyn SharedData>, random: u64) -> Rc<Self> {
-        let prefix = format!("coder-kube-filter.watch.v2.{}.", coders(&config));
+        let prefix = format!("coder-kube-filter.watch.v3.{}.", coders(&config));
         let planes = Planes::new(&config.control_planes);
         let hub = Hub::new(shared, planes.clone(), &prefix, random);
         let lifetime = config.limits.decision_cache();

@@ -120,6 +120,11 @@ impl Exchange {
         self.advance()
     }
 
+    /// Whether there is an answer, which waits for the end of its request alone.
+    pub fn is_answered(&self) -> bool {
+        self.answer.is_some()
+    }
+
     /// Whether it must run to its end though its client has left: it has begun to change something in Coder.
     pub fn outlives_client(&self) -> bool {
         self.port.writes()

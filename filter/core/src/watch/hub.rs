@@ -256,13 +256,16 @@ impl Hub {
         for _ in 0..TRIES {
             let head = self.history.head();
             let mut records = Vec::new();
+            let mut since = Vec::new();
             for subject in subjects {
-                let key = subject.key();
-                let found =
-                    self.state(subject).places.into_iter().filter_map(|place| self.store.record(place));
+                let (key, state) = (subject.key(), self.state(subject));
+                since.push(state.since);
+                let found = state.places.into_iter().filter_map(|place| self.store.record(place));
                 records.extend(found.filter(|record| record.subject == key && !record.deleted));
             }
-            if self.history.head() == head {
+            // A new beginning is none of the history, and is not written at once.
+            let same = |(subject, since): (&Subject, &u64)| self.state(subject).since == *since;
+            if self.history.head() == head && subjects.iter().zip(&since).all(same) {
                 crate::sort::sort_by(&mut records, |a, b| (&a.subject, &a.name).cmp(&(&b.subject, &b.name)));
                 return Some((head, records));
             }

@@ -78,12 +78,12 @@ fn what_was_read_of_another_coder_is_not_known_of_this_one() {
     let object = Observed { id: "1".to_owned(), name: "x".to_owned(), hash: 5, newest: 3, parts: Vec::new() };
     writer.begin(&subject, vec![object.clone()], 100);
     writer.read(&subject, 10, 100);
-    assert!(writer.goes_on(&subject, 11));
+    assert!(writer.goes_on(&subject, 11, 300_000));
     assert!(hub.has(std::slice::from_ref(&subject), "x"));
 
     planes.discovered(vec![mapping("a", 2)], 2);
     assert!(!hub.has(std::slice::from_ref(&subject), "x"));
-    assert!(!writer.goes_on(&subject, 12), "it is a new beginning");
+    assert!(!writer.goes_on(&subject, 12, 300_000), "it is a new beginning");
     assert_eq!(hub.state(&subject).since, 0);
     hub.failed(&subject, 13, "down");
     assert_eq!((hub.state(&subject).failed_at, hub.state(&subject).since), (13, 0), "who waits is told");

@@ -12,8 +12,10 @@ const TOUCHED: usize = 256;
 /// What is wanted of a subject.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Want {
-    /// When somebody last watched it.
+    /// When somebody last watched it, here or at another replica.
     pub watched_at: Millis,
+    /// When somebody last watched it here.
+    pub own_at: Millis,
     /// Somebody waits for a complete reading that began no earlier.
     pub fresh_from: Millis,
     /// Somebody waits until all that was touched before has been read, and nothing is being told any more that was read before.
@@ -75,14 +77,17 @@ impl Wants {
             let old = unpack(old);
             let new = Want {
                 watched_at: old.watched_at.max(want.watched_at),
+                own_at: old.own_at.max(want.own_at),
                 fresh_from: old.fresh_from.max(want.fresh_from),
                 seen_from: old.seen_from.max(want.seen_from),
             };
             // Moments close to each other are one.
-            let again = new.watched_at.saturating_sub(old.watched_at) <= 1_000;
+            let again = new.watched_at.saturating_sub(old.watched_at) <= 1_000
+                && new.own_at.saturating_sub(old.own_at) <= 1_000;
             let same = (new.fresh_from, new.seen_from) == (old.fresh_from, old.seen_from) && again;
             (!same).then(|| {
                 let packer = Packer::default().number(new.watched_at.cast_unsigned());
+                let packer = packer.number(new.own_at.cast_unsigned());
                 packer.number(new.fresh_from.cast_unsigned()).number(new.seen_from.cast_unsigned()).0
             })
         });
@@ -98,9 +103,7 @@ impl Wants {
         change(&*self.shared, &self.touched_key(namespace), &mut |old| {
             let mut all = unpack_touched(old);
             for one in touched {
-                let same = |other: &&mut Touched| {
-                    other.kind == one.kind && (other.id.is_empty() || other.id == one.id)
-                };
+                let same = |other: &&mut Touched| other.kind == one.kind && other.id == one.id;
                 if let Some(other) = all.iter_mut().find(same) {
                     if other.told != Touched::LOST {
                         other.told.clone_from(&one.told);
@@ -135,7 +138,7 @@ impl Wants {
 fn unpack(bytes: &[u8]) -> Want {
     let mut bytes = Unpacker(bytes);
     let mut moment = || bytes.moment().unwrap_or_default();
-    Want { watched_at: moment(), fresh_from: moment(), seen_from: moment() }
+    Want { watched_at: moment(), own_at: moment(), fresh_from: moment(), seen_from: moment() }
 }
 
 fn unpack_touched(bytes: &[u8]) -> Vec<Touched> {
@@ -155,6 +158,22 @@ mod tests {
     use crate::watch::Alone;
 
     #[test]
+    fn what_others_watch_is_not_watched_here() {
+        let shared = Rc::new(Alone::default());
+        let (one, other) = (Wants::new(shared.clone(), "p."), Wants::new(shared, "p."));
+        let subject = |kind| Subject { namespace: "coder".to_owned(), kind };
+        let (workspaces, templates) = (subject(Kind::Workspaces), subject(Kind::Templates));
+        one.want(&workspaces, Want { watched_at: 5_000, own_at: 5_000, ..Want::default() });
+        other.want(&templates, Want { watched_at: 5_000, ..Want::default() });
+        other.want(&workspaces, Want { watched_at: 9_000, ..Want::default() });
+        // Every worker knows what any of them has streams for.
+        let of = |subject: &Subject| (other.of(subject).watched_at, other.of(subject).own_at);
+        assert_eq!((of(&workspaces), of(&templates)), ((9_000, 5_000), (5_000, 0)));
+        other.want(&templates, Want { watched_at: 5_500, own_at: 5_500, ..Want::default() });
+        assert_eq!(of(&templates), (5_500, 5_500));
+    }
+
+    #[test]
     fn what_was_lost_stays_lost_until_it_is_taken() {
         let wants = Wants::new(Rc::new(Alone::default()), "p.");
         let touched = |id: &str, told: &str| Touched {
@@ -167,11 +186,10 @@ mod tests {
         assert_eq!(wants.take_touched("coder"), []);
         wants.touch("coder", &Touched::lost());
         wants.touch("coder", &[touched("", ""), touched("3", "c")]);
-        assert_eq!(
-            wants.take_touched("coder"),
-            Touched::lost(),
-            "one that names all does not know what was lost"
-        );
+        let mut expect = Touched::lost().to_vec();
+        expect.push(touched("3", "c"));
+        // Of those that have gone nobody knows but who was told their ids.
+        assert_eq!(wants.take_touched("coder"), expect, "one that names all does not know what was lost");
         let many: Vec<_> = (0..=TOUCHED).map(|id| touched(&id.to_string(), "")).collect();
         wants.touch("coder", &many);
         assert_eq!(wants.take_touched("coder"), Touched::lost(), "more than can be kept");

@@ -13,9 +13,6 @@ use crate::time::Millis;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-/// After that long without a reading, in milliseconds, what is known of a subject is too old to be gone on from.
-const FORGOTTEN: Millis = 300_000;
-
 /// How many deletions are remembered.
 const DEPARTED: u64 = 256;
 
@@ -356,22 +353,20 @@ impl Writer {
         }
     }
 
-    /// Whether a complete reading that begins now goes on from what is known; else it is a new beginning, and no change is told.
-    pub fn goes_on(&self, subject: &Subject, now: Millis) -> bool {
+    /// Whether a complete reading that begins now goes on from what is known, if that is at most so old; else it is a new beginning, and no change is told.
+    pub fn goes_on(&self, subject: &Subject, now: Millis, age: Millis) -> bool {
         let state = self.hub.state(subject);
-        state.since != 0 && now.saturating_sub(state.read_at.max(state.failed_at)) < FORGOTTEN
+        state.since != 0 && now.saturating_sub(state.read_at.max(state.failed_at)) < age
     }
 
     /// Takes in a complete reading as a new beginning. `version` was given out when it began.
     pub fn begin(&mut self, subject: &Subject, observed: Vec<Observed>, version: u64) {
         let observed = self.without_doubles(observed);
         let mut state = self.hub.state(subject);
-        for place in std::mem::take(&mut state.places) {
-            self.hub.store.clear(place);
-            self.free.push(place);
-        }
+        // Also those of another Coder that stood behind this namespace, of which the state says nothing any more.
+        let mut before = std::mem::take(&mut state.places);
         if let Some(table) = self.tables.iter_mut().find(|table| table.subject == *subject) {
-            table.objects.clear();
+            before.extend(std::mem::take(&mut table.objects).into_values().map(|known| known.place));
         }
         // Not above the version of the whole.
         let newest = super::moment(version).saturating_sub(1);
@@ -394,6 +389,13 @@ impl Writer {
         state.since = version;
         (state.sum, state.sum_at) = (self.sum(subject), self.head.next);
         self.hub.store.set_state(subject, &state);
+        // Other workers may be reading what was there before: see `Hub::present`.
+        crate::sort::sort_by(&mut before, Ord::cmp);
+        before.dedup();
+        for place in before {
+            self.hub.store.clear(place);
+            self.free.push(place);
+        }
     }
 
     /// A complete reading has been taken in: it began at that moment, and that version was given out then.

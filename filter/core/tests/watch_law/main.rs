@@ -28,7 +28,7 @@ const STEP: i64 = 10;
 const PATH: &str = "/apis/aggregation.coder.com/v1alpha1/namespaces/coder/coderworkspaces";
 
 fn run(seed: u64, replicas: usize, seconds: i64) {
-    let mut world = World::new(seed, replicas, 10);
+    let mut world = World::new(seed, replicas, replicas > 1, 10);
     for _ in 0..seconds * 1000 / STEP {
         world.step(true);
     }
@@ -85,18 +85,69 @@ fn what_once_broke_it() {
     }
 }
 
+fn go_on(world: &mut World, seconds: i64) {
+    (0..seconds * 1000 / STEP).for_each(|_| world.step(false));
+}
+
+/// Replicas with a bell that know three workspaces.
+fn quiet(seed: u64, replicas: usize, reading_seconds: u32) -> (World, [String; 3]) {
+    let mut world = World::new(seed, replicas, true, reading_seconds);
+    let ids = ["ws0", "ws1", "ws2"].map(|name| world.coder.make(name.to_owned(), START, 300).unwrap());
+    go_on(&mut world, 40);
+    everybody_knows(&world, seed);
+    (world, ids)
+}
+
+/// What happens is told within so many seconds.
+fn is_told(world: &mut World, ids: &[String; 3], seed: u64, seconds: i64) {
+    world.coder.build(&ids[0], "stop", world.now, 1_500);
+    world.coder.build(&ids[1], "delete", world.now, 500);
+    go_on(world, seconds);
+    everybody_knows(world, seed);
+}
+
+/// Whoever leads gives way when Coder is down; when it is back somebody leads.
+#[test]
+fn when_coder_is_back_somebody_leads() {
+    for (seed, replicas) in (1..=6).zip([1, 2].into_iter().cycle()) {
+        let (mut world, ids) = quiet(seed, replicas, 3600);
+        world.coder.down_until = world.now + 60_000;
+        go_on(&mut world, 62);
+        is_told(&mut world, &ids, seed, 40);
+    }
+}
+
+/// A reading that comes seldom tells what has changed, and is no new beginning.
+#[test]
+fn what_makes_no_job_is_told_by_the_next_reading() {
+    for seed in 1..=2 {
+        let (mut world, ids) = quiet(seed, 2, 400);
+        go_on(&mut world, 400);
+        world.coder.change(&ids[2]);
+        go_on(&mut world, 500);
+        everybody_knows(&world, seed);
+    }
+}
+
+/// Whoever may read the Lease and not write it leads.
+#[test]
+fn who_cannot_say_that_he_leads_leads() {
+    for seed in 1..=6 {
+        let mut world = World::new(seed, 2, true, 3600);
+        world.silent = true;
+        let ids = ["ws0", "ws1", "ws2"].map(|name| world.coder.make(name.to_owned(), START, 300).unwrap());
+        go_on(&mut world, 20);
+        everybody_knows(&world, seed);
+        is_told(&mut world, &ids, seed, 20);
+    }
+}
+
 /// An Envoy that has read Coder for all dies without a farewell. Where full readings are seldom, what happens meanwhile is told all the same as soon as
 /// another has taken its place: jobs, and what makes none.
 #[test]
 fn who_takes_over_finds_what_has_happened_meanwhile() {
     for seed in 1..=6 {
-        let mut world = World::new(seed, 2, 3600);
-        let go_on = |world: &mut World, seconds: i64| {
-            (0..seconds * 1000 / STEP).for_each(|_| world.step(false));
-        };
-        let ids = ["ws0", "ws1", "ws2"].map(|name| world.coder.make(name.to_owned(), START, 300).unwrap());
-        go_on(&mut world, 40);
-        everybody_knows(&world, seed);
+        let (mut world, ids) = quiet(seed, 2, 3600);
         world.process_dies(world.reader);
         go_on(&mut world, 2);
         world.coder.build(&ids[0], "stop", world.now, 1_500);

@@ -98,13 +98,15 @@ pub(crate) struct World {
     pub(crate) with_bell: bool,
     /// `watch.readingSeconds`.
     pub(crate) reading_seconds: u32,
+    /// Patches of the poller's Lease are forbidden.
+    pub(crate) silent: bool,
     /// The process that has looked for news in Coder last.
     pub(crate) reader: usize,
     pub(crate) log: String,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, replicas: usize, reading_seconds: u32) -> Self {
+    pub(crate) fn new(seed: u64, replicas: usize, with_bell: bool, reading_seconds: u32) -> Self {
         let mut world = Self {
             dice: Dice(seed | 1),
             now: START,
@@ -115,8 +117,9 @@ impl World {
             processes: Vec::new(),
             clients: Vec::new(),
             next_work: 0,
-            with_bell: replicas > 1,
+            with_bell,
             reading_seconds,
+            silent: false,
             reader: 0,
             log: String::new(),
         };
@@ -255,7 +258,9 @@ impl World {
                     let (bell, poller) = (&mut self.bell, &mut self.poller);
                     let is_bell = call.path.ends_with("/bell");
                     let lease = if is_bell { bell } else { poller };
-                    if call.method == "PATCH" {
+                    if call.method == "PATCH" && self.silent && !is_bell {
+                        ok(403, &json!({}))
+                    } else if call.method == "PATCH" {
                         self.version += 1;
                         let done = lease.patch(&serde_json::from_slice(&call.body).unwrap(), self.version);
                         if done && is_bell {

@@ -154,7 +154,7 @@ impl Coder {
             }
             ("POST", ["users", user, "workspaces"]) => state.create(user, &body),
             ("GET", ["workspacebuilds", id, "parameters"]) => {
-                let (workspace, number) = id.split_once('/').or(id.split_once("%2F")).unwrap();
+                let (workspace, number) = id.split_once("-b").unwrap();
                 let workspace = state.workspaces.iter().find(|w| w.id == workspace).unwrap();
                 let build = &workspace.builds[number.parse::<usize>().unwrap().saturating_sub(1)];
                 let values: Vec<Value> =
@@ -352,7 +352,7 @@ fn written(w: &Workspace) -> Value {
     shown["automatic_updates"] = w.updates.clone();
     shown["dormant_at"] = if w.dormant { "2026-11-21T09:30:00Z".into() } else { Value::Null };
     let latest = &mut shown["latest_build"];
-    latest["id"] = format!("{}/{}", w.id, w.builds.len()).into();
+    latest["id"] = format!("{}-b{}", w.id, w.builds.len()).into();
     latest["build_number"] = w.builds.len().into();
     latest["transition"] = build.transition.as_str().into();
     latest["template_version_id"] = build.version.as_str().into();

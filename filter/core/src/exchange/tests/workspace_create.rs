@@ -218,7 +218,7 @@ fn stopped_as_soon_as_it_has_started() {
     let pending = answer(200, &{
         let mut shown = workspace("alice", "w");
         shown["id"] = "w-1".into();
-        shown["latest_build"]["id"] = "w-1/1".into();
+        shown["latest_build"]["id"] = "w-1-b1".into();
         shown["latest_build"]["job"]["status"] = "running".into();
         shown
     });

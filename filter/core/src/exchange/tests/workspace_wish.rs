@@ -38,7 +38,7 @@ fn written_down_and_taken_away() {
     let reply = world.write("POST", "/namespaces/coder/coderworkspaces", "application/json", &manifest);
     assert_eq!(reply.status, 201);
     let wish = lease.borrow()["metadata"]["annotations"][ANNOTATION].clone();
-    assert_eq!(wish, format!("{NOW} coder w-1/1"));
+    assert_eq!(wish, format!("{NOW} coder w-1-b1"));
     coder.change(|w| w.builds[0].status = "succeeded");
     world.background();
     assert_eq!(world.writes()[1..], [r#"POST /api/v2/workspaces/w-1/builds {"transition":"stop"}"#]);
@@ -48,7 +48,7 @@ fn written_down_and_taken_away() {
 #[test]
 fn taken_up_by_another_process() {
     let check = |age: i64, expect: &[&str]| {
-        let wish = json!({ANNOTATION: format!("{} coder w-1/1", NOW - age), "stop.aggregation.coder.com/x": "nonsense"});
+        let wish = json!({ANNOTATION: format!("{} coder w-1-b1", NOW - age), "stop.aggregation.coder.com/x": "nonsense"});
         let lease = Rc::new(RefCell::new(json!({"metadata": {"annotations": wish}})));
         let coder = Coder::default();
         coder.world().write(

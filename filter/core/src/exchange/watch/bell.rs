@@ -6,7 +6,7 @@ use super::super::filter::Filter;
 use super::super::port::{Call, Outcome, Port};
 use super::super::reply::Reply;
 use super::super::{Exchange, port::Pending};
-use super::{leader, read_word};
+use super::{WORDS, leader, read_word};
 use crate::config::Bell;
 use crate::json::{self, object};
 use crate::time::Millis;
@@ -19,8 +19,6 @@ const RING: &str = "aggregation.coder.com/ring";
 const PAUSE: Millis = 250;
 /// How often is looked whether there is something to ring for, in milliseconds.
 const LOOK: Millis = 50;
-/// Objects that a ring names; where there are more it names all.
-const WORDS: usize = 64;
 
 /// Rings whenever there is something to ring for, and takes part in the election of who reads Coder, for as long as it is this worker's turn.
 pub(super) async fn keep(cx: Rc<Cx>, bell: Bell) {
@@ -89,8 +87,19 @@ async fn ring(cx: &Cx, bell: &Bell, words: &[String]) -> Outcome {
             text.push_str(&format!(" w.{0}/ t.{0}/", place.plane.namespace));
         }
     }
-    let body = format!(r#"{{"metadata":{{"annotations":{{"{RING}":"{text}"}}}}}}"#);
-    patch(cx, bell, &bell.lease, body.into_bytes()).await
+    patch(cx, bell, &bell.lease, annotation(RING, Some(&text))).await
+}
+
+/// A patch that sets an annotation, or takes it away.
+pub(in crate::exchange) fn annotation(name: &str, value: Option<&str>) -> Vec<u8> {
+    let value = value.map_or_else(|| "null".to_owned(), quoted);
+    format!(r#"{{"metadata":{{"annotations":{{{}:{value}}}}}}}"#, quoted(name)).into_bytes()
+}
+
+/// A text as JSON.
+pub(super) fn quoted(text: &str) -> String {
+    let json = json::to_vec(text).ok().and_then(|json| String::from_utf8(json).ok());
+    json.unwrap_or_else(|| r#""""#.to_owned())
 }
 
 /// Rings from a process in which nobody watches.
@@ -178,5 +187,25 @@ fn lost(filter: &Filter) {
     }
     for place in filter.planes.all().iter() {
         hub.wants.touch(&place.plane.namespace, &Touched::lost());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What one Coder says must not speak for others: wishes of all of them stand in one Lease.
+    #[test]
+    fn what_coder_calls_an_id_stays_in_its_place() {
+        let hostile = r#"b","stop.aggregation.coder.com/other":"0 prod c"#;
+        let patch: serde_json::Value = serde_json::from_slice(&annotation(hostile, Some(hostile))).unwrap();
+        let annotations = patch["metadata"]["annotations"].as_object().unwrap();
+        assert_eq!(annotations.iter().collect::<Vec<_>>(), [(&hostile.to_owned(), &hostile.into())]);
+        let taken: serde_json::Value = serde_json::from_slice(&annotation("a", None)).unwrap();
+        assert_eq!(taken["metadata"]["annotations"]["a"], serde_json::Value::Null);
+        for id in [hostile, "", "a b", "a/b", "a=b", &"a".repeat(65)] {
+            assert!(!super::super::is_id(id), "{id}");
+        }
+        assert!(super::super::is_id("5b4e7ba9-9c05-4a0c-9f0a-5b1b3ea33a1f"));
     }
 }

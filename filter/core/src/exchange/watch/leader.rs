@@ -4,22 +4,20 @@
 //! holds.
 
 use super::super::context::Cx;
-use super::{LINGER, bell};
+use super::{LINGER, SAID, bell};
 use crate::config::Bell;
 use crate::json::{self, Fields, object};
 use crate::time::{self, Millis};
-use crate::watch::{Subject, Want};
+use crate::watch::{Kind, Subject, Want};
 use std::borrow::Cow;
 
 /// How long a holder is believed to be there after a sign of life, in milliseconds.
 const LEASE: Millis = 15_000;
 /// How often the holder gives one, and others look.
 const RENEWED: Millis = 5_000;
-/// How long a holder goes on leading that cannot say so, in milliseconds: well before others may take over.
-const DEADLINE: Millis = 10_000;
 /// How often it is tried to change a Lease that somebody else changes in the same moment.
 const TRIES: u32 = 4;
-/// A holder that has not reached Coder for so long gives way.
+/// A holder that has not reached Coder for so long gives way, if there are others, and for so long leaves it to them.
 const FAILING: Millis = 15_000;
 /// What a process wants to have watched: this, and its name.
 const WANTS: &str = "wants.aggregation.coder.com/";
@@ -55,8 +53,8 @@ pub(super) struct Election {
     /// The Lease's version when the holder's last sign of life was seen, and when that was by our clock.
     seen: (String, Millis),
     holds: bool,
-    /// When this process last said so.
-    said: Millis,
+    /// When this process last gave way; 0 when it never has.
+    gave_way: Millis,
 }
 
 impl Election {
@@ -96,10 +94,19 @@ impl Election {
             self.seen = (sign, if old { 0 } else { now });
         }
         let free = lease.spec.holder.is_empty() || now.saturating_sub(self.seen.1) > LEASE;
-        let failing = watching.failing_since.get();
-        let fails = failing != 0 && now.saturating_sub(failing) > FAILING;
-        self.holds = if fails { false } else { lease.spec.holder == me || free };
-        if !self.holds && lease.spec.holder != me && !self.must_say(&lease, &me, now) {
+        let (mine, failing) = (lease.spec.holder == me, &watching.failing_since);
+        let gives_way = mine && others && failing.get() != 0 && now.saturating_sub(failing.get()) > FAILING;
+        if gives_way {
+            self.gave_way = now;
+        }
+        let leaves_it = now.saturating_sub(self.gave_way) <= FAILING;
+        let held = self.holds;
+        self.holds = (mine && !gives_way) || (free && !(others && leaves_it));
+        if self.holds && !held {
+            // How Coder is now will be seen.
+            failing.set(0);
+        }
+        if !self.holds && lease.spec.holder != me && !self.must_say(cx, &lease, &me, now) {
             watching.leads.set(Some(false));
             return true;
         }
@@ -112,12 +119,10 @@ impl Election {
         };
         let body = self.body(cx, &lease, &me, holder);
         let status = bell::patch(cx, bell, &bell.poller_lease, body).await.map_or(0, |answer| answer.status);
-        if status == 200 {
-            self.said = now;
-        } else {
-            // What was said before holds for a while.
-            self.holds &= lease.spec.holder == me && now.saturating_sub(self.said) < DEADLINE;
+        if status == 409 {
+            self.holds &= mine;
         }
+        // Who cannot say that he leads does so all the same, as long as nobody else says so.
         watching.leads.set(Some(self.holds));
         status != 409
     }
@@ -141,37 +146,44 @@ impl Election {
     }
 
     /// Whether what this process wants to have watched must be said again.
-    fn must_say(&self, lease: &Lease<'_>, me: &str, now: Millis) -> bool {
+    fn must_say(&self, cx: &Cx, lease: &Lease<'_>, me: &str, now: Millis) -> bool {
         let said = lease.metadata.annotations.0.iter().find(|(name, _)| name.strip_prefix(WANTS) == Some(me));
-        let until = said.and_then(|(_, value)| value.split(' ').next()?.parse::<Millis>().ok());
-        until.is_none_or(|until| until.saturating_sub(now) < LINGER / 2)
+        let Some((_, said)) = said else { return true };
+        let mut words = said.split(' ');
+        let until = words.next().and_then(|until| until.parse::<Millis>().ok()).unwrap_or_default();
+        let said: Vec<&str> = words.collect();
+        until.saturating_sub(now) < LINGER / 2
+            || wanted(cx, now).iter().any(|subject| !said.contains(&subject.key().as_str()))
     }
 
     fn body(&self, cx: &Cx, lease: &Lease<'_>, me: &str, holder: &str) -> Vec<u8> {
-        let (watching, now) = (&cx.filter.watching, cx.now());
+        let now = cx.now();
         let mut annotations = String::new();
         // Whoever has gone takes nothing along.
         for (name, value) in &lease.metadata.annotations.0 {
             let until = value.split(' ').next().and_then(|until| until.parse::<Millis>().ok());
             let gone = until.is_none_or(|until| until < now);
             if name.strip_prefix(WANTS).is_some_and(|process| process != me) && gone {
-                annotations.push_str(&format!(r#""{name}":null,"#));
+                annotations.push_str(&bell::quoted(name));
+                annotations.push_str(":null,");
             }
         }
         let mut wants = now.saturating_add(LINGER).to_string();
-        for (subject, ..) in watching.watched.borrow().iter() {
+        for subject in wanted(cx, now) {
             wants.push(' ');
             wants.push_str(&subject.key());
         }
-        annotations.push_str(&format!(r#""{WANTS}{me}":"{wants}""#));
+        annotations.push_str(&bell::quoted(&[WANTS, me].concat()));
+        annotations.push(':');
+        annotations.push_str(&bell::quoted(&wants));
         let renewed = if holder == me {
             format!(r#","renewTime":"{}","leaseDurationSeconds":15"#, micro_time(now))
         } else {
             String::new()
         };
-        let version = &lease.metadata.version;
+        let (version, holder) = (bell::quoted(&lease.metadata.version), bell::quoted(holder));
         let body = format!(
-            r#"{{"metadata":{{"resourceVersion":"{version}","annotations":{{{annotations}}}}},"spec":{{"holderIdentity":"{holder}"{renewed}}}}}"#
+            r#"{{"metadata":{{"resourceVersion":{version},"annotations":{{{annotations}}}}},"spec":{{"holderIdentity":{holder}{renewed}}}}}"#
         );
         body.into_bytes()
     }
@@ -185,6 +197,15 @@ impl Election {
         let body = br#"{"spec":{"holderIdentity":""}}"#.to_vec();
         let _ = bell::patch(cx, bell, &bell.poller_lease, body).await;
     }
+}
+
+/// What all workers of this process have streams of.
+fn wanted(cx: &Cx, now: Millis) -> Vec<Subject> {
+    let all = cx.filter.planes.all();
+    let of = |namespace: &str| Kind::ALL.map(|kind| Subject { namespace: namespace.to_owned(), kind });
+    let subjects = all.iter().flat_map(|place| of(&place.plane.namespace));
+    let own_at = |subject: &Subject| cx.filter.watching.hub.wants.of(subject).own_at;
+    subjects.filter(|subject| now.saturating_sub(own_at(subject)) < SAID).collect()
 }
 
 /// `metav1.MicroTime`.

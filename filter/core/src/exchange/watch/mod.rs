@@ -34,6 +34,10 @@ const KEEP: Millis = 1_000;
 const SILENT: Millis = 5_000;
 /// How often it says that it has streams.
 const SAY: Millis = 10_000;
+/// After that long without a word, in milliseconds, this process has no streams of a subject.
+const SAID: Millis = 25_000;
+/// Words that a ring may have; where there are more it names all.
+const WORDS: usize = 64;
 
 /// What a worker's watches share beside the [`Hub`].
 pub(super) struct Watching {
@@ -46,6 +50,7 @@ pub(super) struct Watching {
     running: RefCell<Vec<String>>,
     /// What the next ring says; `None` when there is nothing to ring for.
     ring: RefCell<Option<Vec<String>>>,
+    has_bell: bool,
     /// Whether this process finds changes by itself; others follow it. `None` until that has been found out.
     leads: Cell<Option<bool>>,
     /// When the bell was last found not to work; 0 when it does, as far as is known.
@@ -75,6 +80,7 @@ impl Watching {
             turn,
             running,
             ring,
+            has_bell: bell,
             leads,
             bell_failed_at,
             failing_since,
@@ -116,10 +122,14 @@ impl Watching {
 
     /// Something is to be told to all who watch; `what` names what others must read again.
     fn ring(&self, what: impl IntoIterator<Item = String>) {
+        if !self.has_bell {
+            return;
+        }
         let mut ring = self.ring.borrow_mut();
         let all = ring.get_or_insert_default();
         for word in what {
-            if !all.contains(&word) {
+            // One more than it may have says that there are more.
+            if all.len() <= WORDS && !all.contains(&word) {
                 all.push(word);
             }
         }
@@ -155,7 +165,7 @@ pub(super) fn keep(filter: &Rc<Filter>, now: Millis) {
     for (subject, _, said) in watching.watched.borrow_mut().iter_mut() {
         if now.saturating_sub(*said).unsigned_abs() >= SAY.unsigned_abs() {
             *said = now;
-            watching.hub.wants.want(subject, Want { watched_at: now, ..Want::default() });
+            watching.hub.wants.want(subject, Want { watched_at: now, own_at: now, ..Want::default() });
         }
     }
     let wanted = |namespace: &str| {
@@ -232,9 +242,16 @@ pub(super) fn touched(cx: &Cx) {
     }
 }
 
-/// What a ring says of an object: `w.<namespace>/<id>`, and behind `=` the state that was seen.
+/// What a ring says of an object: `w.<namespace>/<id>`, and behind `=` the state that was seen. Where Coder calls something an id that is none, all objects
+/// are meant.
 fn word(subject: &Subject, id: &str, state: &str) -> String {
+    let (id, state) = if is_id(id) { (id, state) } else { ("", "") };
     [&subject.key(), "/", id, "=", state].concat()
+}
+
+/// Whether it can be an id of Coder's, and so stand in a Lease beside what concerns other Coders.
+pub(in crate::exchange) fn is_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// Reads [`word`].

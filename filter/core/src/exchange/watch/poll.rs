@@ -10,7 +10,7 @@ use super::reading::{self, One, Read};
 use super::{LINGER, word};
 use crate::config::ControlPlane;
 use crate::kube::status::Status;
-use crate::planes::identity_of;
+use crate::planes::{Mapping, identity_of};
 use crate::time::Millis;
 use crate::watch::{Gone, Kind, Observed, Subject, Touched, Writer};
 use std::rc::Rc;
@@ -25,6 +25,10 @@ const ONE_BY_ONE: usize = 40;
 const AT_ONCE: usize = 4;
 /// How much later than the leader others read everything, in milliseconds.
 const FOLLOWING: Millis = 300_000;
+/// How long what is known is kept for those who come back, at least, in milliseconds.
+const FORGOTTEN: Millis = 300_000;
+/// After so long a failure, in milliseconds, everything is read again.
+const LASTING: Millis = 5_000;
 /// How long a workspace is read again and again because its agents are coming up.
 const SETTLING: Millis = 300_000;
 /// How often objects are read again at once because two of them had the same name.
@@ -89,10 +93,9 @@ pub(super) async fn poll(cx: Rc<Cx>, plane: Rc<ControlPlane>) {
     loop {
         let now = poll.cx.now();
         let wanted = Kind::ALL.map(|kind| poll.is_wanted(kind));
-        // Another Coder is read by another, which knows nothing of this one.
-        let mapping = poll.cx.filter.planes.mapping(&poll.plane.namespace);
-        let mapping = mapping.filter(|mapping| identity_of(&mapping.plane) == identity_of(&poll.plane));
-        let Some(mapping) = mapping.filter(|_| wanted != [false; 2] && poll.is_our_turn()) else { return };
+        let Some(mapping) = poll.mapping().filter(|_| wanted != [false; 2] && poll.is_our_turn()) else {
+            return;
+        };
         if now >= poll.paused_until {
             let read = match mapping.broken {
                 Some(status) => Err(status),
@@ -126,7 +129,13 @@ impl Poll {
         if !ours {
             watching.writer.take();
         }
-        ours && watching.writer.borrow().is_some()
+        ours && watching.writer.borrow().is_some() && self.mapping().is_some()
+    }
+
+    /// How this Coder is reached. `None` when another stands behind its namespace, which is read by another poll and knows nothing of this one.
+    fn mapping(&self) -> Option<Mapping> {
+        let mapping = self.cx.filter.planes.mapping(&self.plane.namespace)?;
+        (identity_of(&mapping.plane) == identity_of(&self.plane)).then_some(mapping)
     }
 
     fn is_wanted(&self, kind: Kind) -> bool {
@@ -250,10 +259,12 @@ impl Poll {
             Ok(read) => read,
             Err(status) => {
                 self.reading(kind, |reading| reading.due = true);
+                self.due.extend(due);
                 return Err(status);
             }
         };
-        let goes_on = self.with_writer(|writer| writer.goes_on(&subject, cx.now())).unwrap_or(false);
+        let age = self.forgotten(kind);
+        let goes_on = self.with_writer(|writer| writer.goes_on(&subject, cx.now(), age)).unwrap_or(false);
         let mut read = Found { observed: self.settle(read), ..Found::default() };
         if goes_on {
             // Also what others have told of and was never seen here: if it has gone, they wait to be told.
@@ -280,6 +291,9 @@ impl Poll {
         if kind == Kind::Workspaces {
             self.read_due().await?;
         }
+        if !self.is_our_turn() {
+            return Ok(());
+        }
         self.with_writer(|writer| writer.read(&subject, began, version));
         let begins_to_lead = self.rest(kind, began, leads);
         if begins_to_lead {
@@ -290,6 +304,16 @@ impl Poll {
             cx.filter.watching.ring([]);
         }
         Ok(())
+    }
+
+    /// How old what is known may be to be gone on from, in milliseconds. What this poll has read itself it has followed ever since; what another has read it
+    /// takes up for as long as there need not have been another reading, and some time more, because clients come back.
+    fn forgotten(&self, kind: Kind) -> Millis {
+        if self.kinds.iter().any(|reading| reading.kind == kind && reading.next != 0) {
+            return Millis::MAX;
+        }
+        let reading = self.cx.filter.config.watch.reading();
+        FORGOTTEN.saturating_add(FOLLOWING).saturating_add(reading.saturating_mul(2))
     }
 
     /// Says when the next full reading is to be after one that is over. Whether this was the first as the leader.
@@ -446,16 +470,18 @@ impl Poll {
 
     /// Coder has failed: those who wait are told, and it is left alone for a while.
     fn failed(&mut self, status: &Status, wanted: [bool; 2]) {
-        let (cx, now) = (&self.cx, self.cx.now());
+        let (cx, now) = (self.cx.clone(), self.cx.now());
         self.pause = self.pause.saturating_mul(2).clamp(PAUSE.0, PAUSE.1);
-        self.paused_until = now.saturating_add(jittered(cx, self.pause));
+        self.paused_until = now.saturating_add(jittered(&cx, self.pause));
         let failing = &cx.filter.watching.failing_since;
         if failing.get() == 0 {
             failing.set(now);
         }
+        let lasting = now.saturating_sub(failing.get()) >= LASTING;
         for (kind, wanted) in Kind::ALL.into_iter().zip(wanted) {
             if wanted {
                 cx.filter.watching.hub.failed(&self.subject(kind), now, &status.message);
+                self.reading(kind, |reading| reading.due |= lasting);
             }
         }
     }

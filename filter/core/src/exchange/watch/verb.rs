@@ -104,9 +104,9 @@ async fn begin(
     let selector = selector(asked.query);
     let fresh_from = if fresh { arrived } else { 0 };
     let mut waited = Waited::Not;
-    let mut want = Want { watched_at: arrived, fresh_from, seen_from: 0 };
+    let mut want = Want { watched_at: arrived, own_at: arrived, fresh_from, seen_from: 0 };
     loop {
-        want.watched_at = cx.now();
+        (want.watched_at, want.own_at) = (cx.now(), cx.now());
         for subject in subjects {
             hub.wants.want(subject, want);
         }

@@ -5,7 +5,7 @@
 
 use super::later;
 use crate::exchange::context::Cx;
-use crate::exchange::watch::bell;
+use crate::exchange::watch::{bell, is_id};
 use crate::json::{self, Fields, object};
 use crate::time::Millis;
 use std::borrow::Cow;
@@ -18,19 +18,23 @@ const TAKEN_UP: Millis = 90_000;
 /// Writes it down.
 pub(super) async fn write(cx: &Cx, namespace: &str, id: &str, build: &str) {
     cx.filter.wishes.put(id.as_bytes().to_vec(), (), cx.now());
-    annotate(cx, id, &format!("\"{} {namespace} {build}\"", cx.now())).await;
+    // What is no id must not become words of the wish, which is carried out in whichever namespace it names.
+    if is_id(id) && is_id(build) {
+        annotate(cx, id, Some(&format!("{} {namespace} {build}", cx.now()))).await;
+    }
 }
 
 /// It has been carried out, or cannot be.
 pub(super) async fn forget(cx: &Cx, id: &str) {
-    annotate(cx, id, "null").await;
+    if is_id(id) {
+        annotate(cx, id, None).await;
+    }
 }
 
-async fn annotate(cx: &Cx, id: &str, value: &str) {
+async fn annotate(cx: &Cx, id: &str, value: Option<&str>) {
     let Some(bell) = &cx.filter.config.watch.bell else { return };
-    let body = format!(r#"{{"metadata":{{"annotations":{{"{WISH}{id}":{value}}}}}}}"#);
     // Where it cannot be written down it is carried out all the same, as long as this process lives.
-    let _ = bell::patch(cx, bell, &bell.poller_lease, body.into_bytes()).await;
+    let _ = bell::patch(cx, bell, &bell.poller_lease, bell::annotation(&[WISH, id].concat(), value)).await;
 }
 
 #[derive(Default)]
