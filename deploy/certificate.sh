@@ -3,11 +3,18 @@
 # them from. Run it again and apply again to renew: Envoy reads a new certificate without a restart. The CA's key is thrown away, so a renewal brings a
 # new CA; the one before is believed beside it, until every pod has the new certificate. Whoever has cert-manager takes the overlay cert-manager instead.
 #
-#   deploy/certificate.sh [folder] [days] [name]
+# The CA before is the one in the folder. Where that is gone, as in a fresh checkout, name a file with what the APIService has (its caBundle, decoded):
+#
+#   [CA_BEFORE=file] deploy/certificate.sh [folder] [days] [name]
 set -eu
 folder=${1:-$(dirname "$0")/kustomize/components/certificate-files}
 days=${2:-365}
 name=${3:-coder-kube-filter.coder-kube-filter.svc}
+before=${CA_BEFORE:-$folder/ca.crt}
+if [ -n "${CA_BEFORE:-}" ] && [ ! -f "$before" ]; then
+    echo "$before, which CA_BEFORE names, is no file" >&2
+    exit 1
+fi
 names=DNS:$name
 case $name in
 *.svc) names=$names,DNS:$name.cluster.local ;;
@@ -46,8 +53,8 @@ openssl x509 -req -in "$work/tls.csr" -CA "$work/ca.crt" -CAkey "$work/ca.key" -
     exit 1
 }
 mkdir -p "$folder"
-# The first of what is there: the CA of the certificate that is in use.
-[ ! -f "$folder/ca.crt" ] || openssl x509 -in "$folder/ca.crt" >>"$work/ca.crt"
+# The first of what is there: the CA of the certificate that is in use. Before the first installation a bundle is empty.
+[ ! -s "$before" ] || openssl x509 -in "$before" >>"$work/ca.crt"
 for file in ca.crt tls.crt tls.key; do
     mv "$work/$file" "$folder/$file"
 done

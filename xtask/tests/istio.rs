@@ -1,4 +1,5 @@
-//! `deploy/istio` says what `envoy/*.yaml` say: the EnvoyFilters and the WasmPlugin are made from those files, so that they cannot drift apart.
+//! `deploy/istio` says what `envoy/*.yaml` say: the EnvoyFilters, what the bootstraps add, and the WasmPlugin are made from those files, so that they cannot
+//! drift apart.
 //!
 //! `UPDATE=1 cargo test -p xtask --test istio` writes them anew. Whether Envoy accepts what comes out, and Kubernetes the objects, is for
 //! `tests/e2e/tests/manifests.rs`.
@@ -9,18 +10,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-/// Each file, the configuration that it comes from, and what its first lines say.
-const FILTERS: [(&str, &str, &str); 2] = [
-    (
-        "front/envoyfilter.yaml",
-        "front.yaml",
-        "The gateway in front of kube-apiserver: listeners and clusters",
-    ),
-    (
-        "aggregated/envoyfilter.yaml",
-        "aggregated.yaml",
-        "The gateway behind an APIService: listeners and clusters",
-    ),
+/// Each gateway's folder, the configuration that it comes from, and what the first lines of its files say.
+const GATEWAYS: [(&str, &str, &str); 2] = [
+    ("front", "front.yaml", "The gateway in front of kube-apiserver"),
+    ("aggregated", "aggregated.yaml", "The gateway behind an APIService"),
 ];
 /// What Istio's own bootstrap has, and must not have twice.
 const ISTIO_HAS: [&str; 1] = ["envoy.bootstrap.internal_listener"];
@@ -28,9 +21,18 @@ const MADE: &str = "made from it by a test (CONTRIBUTING.md): change that file, 
 
 #[test]
 fn envoy_filters_are_those_of_the_configurations() {
-    for (file, from, heading) in FILTERS {
-        let filter = envoy_filter(from.trim_end_matches(".yaml"), &configuration(from));
-        is(file, &format!("# {heading} of envoy/{from},\n# {MADE}\n"), &filter);
+    for (mode, from, heading) in GATEWAYS {
+        let filter = envoy_filter(mode, &configuration(from));
+        let heading = format!("# {heading}: listeners and clusters of envoy/{from},\n# {MADE}\n");
+        is(&format!("{mode}/envoyfilter.yaml"), &heading, &filter);
+    }
+}
+
+#[test]
+fn bootstraps_are_those_of_the_configurations() {
+    for (mode, from, heading) in GATEWAYS {
+        let heading = format!("# {heading}: what Istio's bootstrap lacks of envoy/{from},\n# {MADE}\n");
+        is(&format!("{mode}/bootstrap.yaml"), &heading, &bootstrap(&configuration(from)));
     }
 }
 
@@ -64,7 +66,7 @@ fn the_wasm_plugin_has_the_configuration_of_the_filter() {
 /// Nothing that Istio's CRD does not know, and nothing that only a bootstrap may hold, is lost on the way.
 #[test]
 fn nothing_is_lost() {
-    for (_, from, _) in FILTERS {
+    for (_, from, _) in GATEWAYS {
         let configuration = configuration(from);
         let known =
             ["node", "admin", "stats_config", "layered_runtime", "static_resources", "bootstrap_extensions"];
@@ -79,8 +81,7 @@ fn nothing_is_lost() {
         let clusters = list(&configuration["static_resources"]["clusters"]).len();
         let listeners = list(&configuration["static_resources"]["listeners"]).len();
         let count = |of: &str| patches.iter().filter(|patch| patch["applyTo"] == of).count();
-        let fixed =
-            patches[0]["patch"]["value"]["static_resources"]["clusters"].as_array().map_or(0, Vec::len);
+        let fixed = list(&bootstrap(&configuration)["static_resources"]["clusters"]).len();
         assert_eq!((count("CLUSTER") + fixed, count("LISTENER")), (clusters, listeners), "{from}");
         assert_eq!(filter(&configuration).1["allow_on_headers_stop_iteration"], true, "{from}");
     }
@@ -90,7 +91,7 @@ fn nothing_is_lost() {
 #[test]
 fn every_extension_is_in_the_table() {
     let page = fs::read_to_string(root().join("docs/deploy/istio.md")).unwrap();
-    for (_, from, _) in FILTERS {
+    for (_, from, _) in GATEWAYS {
         let extensions = extensions(&configuration(from));
         assert!(extensions.len() > 8, "{from}: {extensions:?}");
         for extension in extensions {
@@ -129,30 +130,33 @@ fn selector(mode: &str) -> Value {
     json!({ "matchLabels": { "istio": format!("coder-kube-filter-{mode}") } })
 }
 
-/// The bootstrap first, then clusters, then the listeners that lead to them.
+/// Clusters, then the listeners that lead to them. Patches of the bootstrap have no effect since Istio 1.21.
 fn patches(configuration: &Value) -> Vec<Value> {
-    let resources = &configuration["static_resources"];
     let gateway = json!({ "context": "GATEWAY" });
     let add = |what: &str, value: &Value| json!({ "applyTo": what, "match": gateway, "patch": { "operation": "ADD", "value": value } });
-    // From where secrets are asked over REST is there before any listener asks; all others may come later.
-    let asked = clusters_of_subscriptions(resources);
-    let (fixed, others): (Vec<&Value>, Vec<&Value>) =
-        list(&resources["clusters"]).iter().partition(|cluster| asked.contains(&cluster["name"]));
+    let clusters = clusters(configuration).1.into_iter().map(|cluster| add("CLUSTER", cluster));
+    let listeners = list(&configuration["static_resources"]["listeners"]).iter();
+    clusters.chain(listeners.map(|listener| add("LISTENER", listener))).collect()
+}
+
+/// What Envoy merges into Istio's bootstrap: fields replace, lists are appended.
+fn bootstrap(configuration: &Value) -> Value {
     let mut bootstrap = json!({
         "stats_config": configuration["stats_config"],
         "layered_runtime": configuration["layered_runtime"],
     });
+    let fixed = clusters(configuration).0;
     if !fixed.is_empty() {
         bootstrap["static_resources"] = json!({ "clusters": fixed });
     }
-    let mut patches = vec![json!({
-        "applyTo": "BOOTSTRAP",
-        "match": gateway,
-        "patch": { "operation": "MERGE", "value": bootstrap },
-    })];
-    patches.extend(others.into_iter().map(|cluster| add("CLUSTER", cluster)));
-    patches.extend(list(&resources["listeners"]).iter().map(|listener| add("LISTENER", listener)));
-    patches
+    bootstrap
+}
+
+/// From where secrets are asked over REST must be there before any listener asks; all others may come later.
+fn clusters(configuration: &Value) -> (Vec<&Value>, Vec<&Value>) {
+    let resources = &configuration["static_resources"];
+    let asked = clusters_of_subscriptions(resources);
+    list(&resources["clusters"]).iter().partition(|cluster| asked.contains(&cluster["name"]))
 }
 
 /// The clusters that a subscription over REST names.

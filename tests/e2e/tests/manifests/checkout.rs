@@ -101,6 +101,20 @@ pub(crate) fn envoy(pod: &Value) -> &Value {
     lists.flatten().find(envoy).expect("a pod has an Envoy")
 }
 
+/// What a proxy of Istio's merges into its bootstrap.
+pub(crate) fn bootstrap(pod: &Value, objects: &[Value]) -> Option<Value> {
+    let mut variables = envoy(pod)["env"].as_array().into_iter().flatten();
+    let file =
+        variables.find(|variable| variable["name"] == "ISTIO_BOOTSTRAP_OVERRIDE")?["value"].as_str()?;
+    assert!(mounted(pod, file, objects), "nothing brings {file}");
+    let key = file.rsplit('/').next()?;
+    let volume = pod["volumes"].as_array()?.iter().find(|volume| volume["name"] == "bootstrap")?;
+    let map = objects.iter().find(|object| {
+        object["kind"] == "ConfigMap" && object["metadata"]["name"] == volume["configMap"]["name"]
+    })?;
+    Some(serde_saphyr::from_str(map["data"][key].as_str()?).unwrap())
+}
+
 /// The files below `/etc/coder-kube-filter` that a configuration names.
 pub(crate) fn paths(configuration: &Value) -> BTreeSet<String> {
     match configuration {

@@ -1,7 +1,7 @@
 //! Istio's objects: accepted by the CustomResourceDefinitions that Istio publishes, and by Envoy when they are delivered as Istio delivers them. That they
 //! are what `envoy/` says is for `xtask/tests/istio.rs`.
 
-use crate::checkout::{Checkout, root};
+use crate::checkout::{Checkout, bootstrap, find, root};
 use e2e::{Endpoint, Lab, envoy::eventually};
 use serde_json::{Value, json};
 use std::{
@@ -13,6 +13,7 @@ use std::{
 };
 
 const FILTERS: [&str; 2] = ["aggregated/envoyfilter.yaml", "front/envoyfilter.yaml"];
+const OVERLAYS: [&str; 2] = ["istio/aggregated", "istio/front"];
 const CRDS: &str = "tests/e2e/crds/istio-1.30.3.yaml";
 /// Envoy compiles the module, and waits for the first answer about its secrets.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -58,36 +59,46 @@ fn istio_knows_every_field() {
     }
 }
 
-/// Listeners and clusters reach Istio's proxies later than their bootstrap.
+/// Listeners and clusters reach Istio's proxies later than their bootstrap, which has what the pod's own file adds.
 #[test]
 fn envoy_accepts_what_istio_delivers() {
-    let Some(_lab) = Lab::shared() else { return };
-    for file in FILTERS {
+    let Some(lab) = Lab::shared() else { return };
+    for overlay in OVERLAYS {
         let checkout = Checkout::new();
-        let patches = parsed(file)["spec"]["configPatches"].as_array().unwrap().clone();
+        let objects = checkout.render(&lab, overlay);
+        let patches = find(&objects, "EnvoyFilter")["spec"]["configPatches"].as_array().unwrap().clone();
+        // Istio's agent does not ask for patches of its bootstrap.
+        let delivered = |patch: &Value| patch["applyTo"] == "LISTENER" || patch["applyTo"] == "CLUSTER";
+        assert!(patches.iter().all(delivered), "{overlay}");
+        let pod = &find(&objects, "Deployment")["spec"]["template"]["spec"];
+        let own = bootstrap(pod, &objects).expect("the pod names a file");
         let of = |what: &str| -> Vec<Value> {
             let found = patches.iter().filter(|patch| patch["applyTo"] == what);
             found.map(|patch| patch["patch"]["value"].clone()).collect()
         };
         let (listeners, clusters) = (of("LISTENER"), of("CLUSTER"));
-        let names = |values: &[Value]| {
+        let names = |values: &[Value]| -> Vec<String> {
             values.iter().map(|value| value["name"].as_str().unwrap().to_owned()).collect()
         };
         let expect: (Vec<String>, Vec<String>) = (names(&listeners), names(&clusters));
-        let envoy = Envoy::start(&checkout, &of("BOOTSTRAP")[0], listeners, clusters);
+        let fixed = own["static_resources"]["clusters"].as_array().cloned().unwrap_or_default();
+        assert_eq!(fixed.is_empty(), overlay == "istio/front");
+        let early: Vec<String> = names(&fixed);
+        let envoy = Envoy::start(&checkout, &own, listeners, clusters);
         let stat = |name: &str| envoy.stat(name);
         let told =
             || (stat("cluster_manager.cds.update_success"), stat("listener_manager.lds.update_success"));
-        eventually(&format!("{file}: both delivered"), PATIENCE, || {
-            assert_eq!(envoy.rejected(), (0, 0), "{file}: {}", envoy.log());
+        eventually(&format!("{overlay}: both delivered"), PATIENCE, || {
+            assert_eq!(envoy.rejected(), (0, 0), "{overlay}: {}", envoy.log());
             (told() == (1, 1)).then_some(())
         });
         for name in expect.0 {
             let up = || envoy.get("/listeners").lines().any(|line| line.starts_with(&format!("{name}::")));
-            eventually(&format!("{file}: listener {name}"), PATIENCE, || up().then_some(()));
+            eventually(&format!("{overlay}: listener {name}"), PATIENCE, || up().then_some(()));
         }
-        for name in expect.1 {
-            assert!(envoy.get("/clusters").contains(&format!("{name}::")), "{file}: {name}");
+        let istio = "agent".to_owned();
+        for name in expect.1.into_iter().chain(early).chain([istio]) {
+            assert!(envoy.get("/clusters").contains(&format!("{name}::")), "{overlay}: {name}");
         }
     }
 }
@@ -113,7 +124,8 @@ struct Envoy {
 }
 
 impl Envoy {
-    fn start(checkout: &Checkout, patch: &Value, listeners: Vec<Value>, clusters: Vec<Value>) -> Envoy {
+    /// With the pod's own file as Istio's agent hands it over.
+    fn start(checkout: &Checkout, own: &Value, listeners: Vec<Value>, clusters: Vec<Value>) -> Envoy {
         let folder = &checkout.0;
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let discovered = |kind: &str, resources: Vec<Value>| {
@@ -127,16 +139,20 @@ impl Envoy {
             let path = folder.join(name).display().to_string();
             json!({"resource_api_version": "V3", "path_config_source": {"path": path}})
         };
-        let mut bootstrap = json!({
+        let bootstrap = json!({
             "node": {"id": "router~127.0.0.1~gateway~local", "cluster": "gateway"},
             "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}},
             "bootstrap_extensions": [{"name": "envoy.bootstrap.internal_listener", "typed_config": {
                 "@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"}}],
             "dynamic_resources": {"cds_config": source("cds.json"), "lds_config": source("lds.json")},
+            "layered_runtime": {"layers": [
+                {"name": "global config", "static_layer": {}}, {"name": "admin", "admin_layer": {}}]},
+            "stats_config": {"use_all_default_tags": false, "stats_tags": [
+                {"tag_name": "response_code", "regex": "_rq(_(\\d{3}))$"}]},
+            "static_resources": {"clusters": [{"name": "agent", "type": "STATIC", "connect_timeout": "0.25s",
+                "load_assignment": {"cluster_name": "agent", "endpoints": [{"lb_endpoints": [{"endpoint": {
+                    "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}}]}]}}]},
         });
-        for (name, value) in patch.as_object().unwrap() {
-            bootstrap[name] = value.clone();
-        }
         files(folder);
         for (name, value) in [
             ("bootstrap.json", bootstrap),
@@ -149,6 +165,7 @@ impl Envoy {
         let mut envoy = Command::new(program());
         envoy.args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]);
         envoy.arg("--config-path").arg(folder.join("bootstrap.json")).arg("--log-path").arg(&log);
+        envoy.arg("--config-yaml").arg(placed(&own.to_string(), folder));
         let child = envoy.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let envoy = Envoy { child, admin: Endpoint::from_url(&format!("http://127.0.0.1:{port}")), log };
         let open = || std::net::TcpStream::connect(("127.0.0.1", port)).ok();
