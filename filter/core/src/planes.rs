@@ -33,6 +33,8 @@ pub struct Access {
     pub object: String,
     /// The object's uid.
     pub uid: String,
+    /// [`identity_of`] the Coder that the token is for.
+    pub identity: u64,
     /// The Secret in its namespace.
     pub secret: String,
     /// The key in it.

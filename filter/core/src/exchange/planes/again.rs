@@ -1,10 +1,13 @@
-//! A call that a discovered Coder has refused because of its token: the Secret is read again, and where it holds another one the call is made once more.
-//! A call that got 401 has changed nothing, so that is safe for writes as well.
+//! A call that a discovered Coder has refused because of its token: the Secret is read again, and where it holds another one the call is made once more,
+//! provided that the object still names the same URL: a new token may be for a new address, and is nothing for whoever has the old one now. A call that got
+//! 401 has changed nothing, so that is safe for writes as well.
 
 use super::super::filter::Filter;
 use super::super::port::{Call, Outcome};
-use super::discover::{secret_path, token};
+use super::discover::{identity, secret_path, token};
+use super::object::{Object, path};
 use super::{RECENT, question};
+use crate::json;
 use crate::planes::{Access, Token};
 use crate::time::Millis;
 use std::rc::Rc;
@@ -19,8 +22,10 @@ pub(in crate::exchange) struct Again {
     access: Rc<Access>,
     call: Call,
     used: Token,
-    /// What Coder has answered, while the Secret is being read.
+    /// What Coder has answered, while the Secret and the object are being read.
     refused: Option<Outcome>,
+    /// What the Secret holds now, while the object is being read.
+    new: Option<Token>,
 }
 
 impl Again {
@@ -33,7 +38,7 @@ impl Again {
     ) -> (Call, Box<Self>) {
         let used = access.token.borrow().clone();
         let (filter, namespace) = (filter.clone(), namespace.to_owned());
-        let again = Self { filter, namespace, access, call, used, refused: None };
+        let again = Self { filter, namespace, access, call, used, refused: None, new: None };
         (again.call(), Box::new(again))
     }
 
@@ -49,13 +54,17 @@ impl Again {
         now: Millis,
         outcome: Outcome,
     ) -> Result<(Call, Option<Box<Self>>), Outcome> {
+        if let Some(new) = self.new.take() {
+            return self.decide(new, outcome);
+        }
         if let Some(refused) = self.refused.take() {
-            let Access { secret, key, .. } = &*self.access;
-            return match token(outcome, &self.namespace, secret, key) {
-                Ok(token) if token != self.used => {
-                    self.access.token.replace(token.clone());
-                    self.used = token;
-                    Ok((self.call(), None))
+            let Access { object, secret, key, .. } = &*self.access;
+            let discovery = self.filter.config.discovery.as_ref();
+            return match (token(outcome, &self.namespace, secret, key), discovery) {
+                (Ok(token), Some(discovery)) if token != self.used => {
+                    let question = question(&self.filter, discovery, path(&self.namespace, object));
+                    (self.new, self.refused) = (Some(token), Some(refused));
+                    Ok((question, Some(self)))
                 }
                 _ => {
                     self.access.checked_at.set(now);
@@ -82,5 +91,25 @@ impl Again {
         let question = question(&self.filter, discovery, path);
         self.refused = Some(outcome);
         Ok((question, Some(self)))
+    }
+
+    /// The call with the new token, if that is for where the call goes.
+    fn decide(
+        mut self: Box<Self>,
+        new: Token,
+        outcome: Outcome,
+    ) -> Result<(Call, Option<Box<Self>>), Outcome> {
+        let object = outcome.as_ref().ok().filter(|answer| answer.status == 200);
+        let object = object.and_then(|answer| json::read::<Object<'_>>(&answer.body).ok());
+        let Access { identity: of, secret, key, .. } = &*self.access;
+        let is_same = |object: &Object<'_>| {
+            object.is_enabled() && identity(object) == *of && object.secret() == Some((secret, key))
+        };
+        if object.is_some_and(|object| is_same(&object)) {
+            self.access.token.replace(new.clone());
+            self.used = new;
+            return Ok((self.call(), None));
+        }
+        Err(self.refused.take().unwrap_or(outcome))
     }
 }

@@ -75,7 +75,7 @@ pub(super) async fn read(cx: &Cx, tokens: bool) -> Result<(), Status> {
     for (pending, plane, object, (name, key), known) in asked {
         let token = token(pending.await, &plane.namespace, name, key);
         let (broken, access) = match token {
-            Ok(token) => (None, Some(access(object, name, key, token))),
+            Ok(token) => (None, Some(access(object, identity_of(&plane), (name, key), token))),
             // kube-apiserver does not say: what was known holds.
             Err((_, false)) if known.is_some() => (None, known),
             Err((why, _)) => (Some(unusable(object, &why)), None),
@@ -93,10 +93,11 @@ pub(super) fn secret_path(namespace: &str, name: &str) -> String {
     ["/api/v1/namespaces/", namespace, "/secrets/", &percent::encode_segment(name)].concat()
 }
 
-fn access(object: &Object<'_>, secret: &str, key: &str, token: Token) -> Rc<Access> {
+fn access(object: &Object<'_>, identity: u64, (secret, key): (&str, &str), token: Token) -> Rc<Access> {
     Rc::new(Access {
         object: object.metadata.name.to_string(),
         uid: object.metadata.uid.to_string(),
+        identity,
         secret: secret.to_owned(),
         key: key.to_owned(),
         token: RefCell::new(token),
@@ -156,7 +157,7 @@ fn plane(discovery: &Discovery, object: &Object<'_>) -> Result<ControlPlane, Map
 }
 
 /// Of the same object with the same URL it is the same, and never 0.
-fn identity(object: &Object<'_>) -> u64 {
+pub(super) fn identity(object: &Object<'_>) -> u64 {
     let seed = XxHash64::oneshot(0, object.metadata.uid.as_bytes());
     XxHash64::oneshot(seed, object.status.url.trim().trim_end_matches('/').as_bytes()).max(1)
 }

@@ -1,10 +1,18 @@
 //! `CoderControlPlane` of `coder.com/v1alpha1`, with the fields that are used: <https://github.com/coder/coder-k8s>.
 
 use crate::json::object;
+use crate::kube::percent;
 use std::borrow::Cow;
 
 /// Where all of them are listed.
 pub(super) const PATH: &str = "/apis/coder.com/v1alpha1/codercontrolplanes";
+
+/// Where one of them is.
+pub(super) fn path(namespace: &str, name: &str) -> String {
+    let name = percent::encode_segment(name);
+    ["/apis/coder.com/v1alpha1/namespaces/", namespace, "/codercontrolplanes/", &name].concat()
+}
+
 /// The Secret's key where the object names none.
 const KEY: &str = "token";
 

@@ -74,6 +74,16 @@ impl State {
                 code => answer(code, &json!({"kind": "Status"})),
             };
         }
+        if let Some(of) = call.path.strip_prefix("/apis/coder.com/v1alpha1/namespaces/") {
+            let is_it = |object: &&Value| {
+                let text = |field: &str| object["metadata"][field].as_str().unwrap().to_owned();
+                of == [text("namespace"), text("name")].join("/codercontrolplanes/")
+            };
+            return match self.objects.borrow().iter().find(is_it) {
+                Some(object) => answer(200, object),
+                None => answer(404, &json!({"kind": "Status"})),
+            };
+        }
         if self.refuses_secrets.get() != 0 {
             return answer(self.refuses_secrets.get(), &json!({"kind": "Status"}));
         }
@@ -338,6 +348,31 @@ fn a_new_token_is_picked_up_by_the_call_that_was_refused() {
     world.now += 5_000;
     cluster.rotate("dev/operator-token", "token", b"t-4");
     assert_eq!(names(&world.get("/namespaces/dev/coderworkspaces")).len(), 1);
+}
+
+#[test]
+fn a_new_token_goes_to_the_url_of_its_object_alone() {
+    let check = |change: &dyn Fn(&Cluster)| {
+        let cluster = one();
+        let mut world = cluster.world();
+        assert_eq!(names(&world.get("/namespaces/dev/coderworkspaces")).len(), 1);
+        // Coder has moved, and whoever has its old address now refuses everything.
+        change(&cluster);
+        cluster.rotate("dev/operator-token", "token", b"t-2");
+        cluster.0.accepted.replace(vec!["t-2"]);
+        world.now += 5_000;
+        refused(&world.get("/namespaces/dev/coderworkspaces"), 503, "ServiceUnavailable", "credentials");
+        let calls = world.calls.borrow();
+        let new = calls.iter().filter(|call| header(call, "Coder-Session-Token") == Some("t-2"));
+        assert_eq!(new.count(), 0);
+    };
+    check(&|cluster| cluster.put("dev", "coder", &json!({}), ready("http://moved.svc")));
+    check(&|cluster| cluster.0.objects.borrow_mut().clear());
+    let disabled = json!({"operatorAccess": {"disabled": true}});
+    check(&|cluster| cluster.put("dev", "coder", &disabled, ready("http://dev.svc:8080/base/")));
+    let mut other = ready("http://dev.svc:8080/base/");
+    other["operatorTokenSecretRef"]["name"] = "another".into();
+    check(&|cluster| cluster.put("dev", "coder", &json!({}), other.clone()));
 }
 
 #[test]
