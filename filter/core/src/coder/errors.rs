@@ -199,7 +199,8 @@ fn class(intent: Intent, status: u16, body: &ErrorBody<'_>, retry_after: Option<
     match status {
         // Whoever stands between us and Coder knows nothing of its objects, and a 404 of ours lets Kubernetes'
         // garbage collector delete dependents.
-        400 | 404 | 410 if body.message.is_empty() && intent.is_read() => Class::Unavailable,
+        400 if body.message.is_empty() && intent.is_read() => Class::Unavailable,
+        404 | 410 if body.message.is_empty() => lost(intent, false),
         401 => Class::Credentials,
         403 => Class::Forbidden,
         404 | 425 if intent == Intent::Evaluate => Class::Conflict,
@@ -278,7 +279,11 @@ mod tests {
         check(Intent::ReadByUser, 400, said, Class::NotFound);
         check(Intent::Read, 404, "<html>no backend</html>", Class::Unavailable);
         check(Intent::ReadByUser, 400, "{}", Class::Unavailable);
-        check(Intent::Change, 404, "{}", Class::NotFound);
+        check(Intent::Change, 404, said, Class::NotFound);
+        // Whoever says that is not Coder, and may have passed the request on.
+        for intent in [Intent::Change, Intent::Build, Intent::Create, Intent::DeleteTemplate] {
+            check(intent, 404, "<html>no backend</html>", Class::OutcomeUnknown { timeout: false });
+        }
         check(Intent::Read, 400, invalid, Class::BadRequest);
         check(Intent::Read, 401, "{}", Class::Credentials);
         check(Intent::Change, 403, "{}", Class::Forbidden);

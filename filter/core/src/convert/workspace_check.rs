@@ -2,6 +2,7 @@
 
 use super::schedule;
 use crate::api::v1alpha1::CoderWorkspaceManifest;
+use crate::coder::Workspace;
 use crate::json::Names;
 use crate::kube::status::Cause;
 use crate::names::{NameError, WorkspaceName, is_reserved};
@@ -11,7 +12,7 @@ const TTL_MIN: i64 = 60_000;
 /// Coder's longest, thirty days.
 const TTL_MAX: i64 = 2_592_000_000;
 
-/// Everything that is wrong with the fields, whatever the workspace is.
+/// What is wrong with the fields, whatever the workspace is; of settings that it may have got from its template [`check_settings`] says so.
 pub fn check(spec: &CoderWorkspaceManifest) -> Vec<Cause> {
     let mut causes = Vec::new();
     if let Some(id) = spec.template_version_id.as_deref().filter(|id| !is_uuid(id)) {
@@ -19,18 +20,6 @@ pub fn check(spec: &CoderWorkspaceManifest) -> Vec<Cause> {
     }
     if spec.template_version_preset.as_deref() == Some("") {
         causes.push(Cause::invalid("spec.templateVersionPreset", "", "must not be empty"));
-    }
-    if let Some(ttl) = spec.ttl_millis
-        && (!(TTL_MIN..=TTL_MAX).contains(&ttl) || ttl.checked_rem(TTL_MIN) != Some(0))
-    {
-        let why =
-            "must be whole minutes in milliseconds, from 60000 (one minute) to 2592000000 (30 days), or null";
-        causes.push(Cause::invalid_literal("spec.ttlMillis", ttl, why));
-    }
-    if let Some(text) = spec.autostart_schedule.as_deref().filter(|text| !text.is_empty())
-        && let Err(why) = schedule::check(text)
-    {
-        causes.push(Cause::invalid("spec.autostartSchedule", text, &why));
     }
     if let Some(updates) = spec.automatic_updates.as_deref()
         && !matches!(updates, "always" | "never")
@@ -51,7 +40,28 @@ pub fn check(spec: &CoderWorkspaceManifest) -> Vec<Cause> {
     causes
 }
 
-/// What is wrong with the spec of a workspace that is to be made under this name; what holds for every spec is [`check`]'s.
+/// What is wrong with settings that are to change. Coder gives a new workspace those of its template, which may be beyond what it takes for the workspace
+/// itself: left as they are they are in nobody's way.
+pub fn check_settings(spec: &CoderWorkspaceManifest, current: Option<&Workspace<'_>>) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    if let Some(ttl) = spec.ttl_millis
+        && current.and_then(|current| current.ttl_ms) != Some(ttl)
+        && (!(TTL_MIN..=TTL_MAX).contains(&ttl) || ttl.checked_rem(TTL_MIN) != Some(0))
+    {
+        let why =
+            "must be whole minutes in milliseconds, from 60000 (one minute) to 2592000000 (30 days), or null";
+        causes.push(Cause::invalid_literal("spec.ttlMillis", ttl, why));
+    }
+    if let Some(text) = spec.autostart_schedule.as_deref().filter(|text| !text.is_empty())
+        && current.and_then(|current| current.autostart_schedule.as_deref()) != Some(text)
+        && let Err(why) = schedule::check(text)
+    {
+        causes.push(Cause::invalid("spec.autostartSchedule", text, &why));
+    }
+    causes
+}
+
+/// What is wrong with the spec of a workspace that is to be made under this name; what holds for every spec is [`check`]'s and [`check_settings`]'s.
 pub fn check_new(name: &WorkspaceName, spec: &CoderWorkspaceManifest) -> Vec<Cause> {
     let mut causes = Vec::new();
     if is_reserved(&name.workspace) {
@@ -112,7 +122,9 @@ mod tests {
 
     #[track_caller]
     fn check(spec: &str, expect: &[&str]) {
-        let causes = super::check(&json::read(spec.as_bytes()).unwrap());
+        let manifest = json::read(spec.as_bytes()).unwrap();
+        let mut causes = super::check(&manifest);
+        causes.extend(check_settings(&manifest, None));
         let found = found(&causes);
         assert_eq!(causes.len(), expect.len(), "{spec}: {found}");
         for (line, expect) in found.lines().zip(expect) {
@@ -190,10 +202,10 @@ mod tests {
             r#"{"templateVersionID":"x","ttlMillis":1,"autostartSchedule":"x","automaticUpdates":"x","parameters":[{"name":"","value":""}]}"#,
             &[
                 "spec.templateVersionID",
-                "spec.ttlMillis",
-                "spec.autostartSchedule",
                 "spec.automaticUpdates",
                 "spec.parameters[]",
+                "spec.ttlMillis",
+                "spec.autostartSchedule",
             ],
         );
     }

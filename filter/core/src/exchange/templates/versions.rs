@@ -176,11 +176,12 @@ pub(super) async fn reach(
             }
         }
         Next::Promote(at) => {
+            let Some(version) = versions.get(*at) else { return Ok(None) };
+            cx.coder(plane, Intent::Change, requests::promote(&template.id, &version.id)).await?;
+            // The others wait to replace what is not active any more.
             for version in marked(Some(*at)) {
                 set(version, version::unmarked()).await?;
             }
-            let Some(version) = versions.get(*at) else { return Ok(None) };
-            cx.coder(plane, Intent::Change, requests::promote(&template.id, &version.id)).await?;
             // It is active: its mark means nothing any more.
             if version::is_marked(version) {
                 let _ = set(version, version::unmarked()).await;

@@ -51,8 +51,8 @@ fn said_without_coder() {
             "spec.templateName",
             "spec.dormant",
             "spec.templateVersionID",
-            "spec.ttlMillis",
             "spec.parameters[a]",
+            "spec.ttlMillis",
         ],
     );
 }

@@ -42,7 +42,8 @@ fn changed() {
     let check = |transition: &str, method: &str, content_type: &str, sent: Value, expect: &[&str]| {
         let coder = Coder::instant().with(transition, "succeeded");
         coder.change(|w| {
-            w.ttl = 60_000.into();
+            // As it was given by its template, and could not be set.
+            w.ttl = 90_000.into();
             w.schedule = "0 9 * * 1".into();
         });
         let world = coder.world();

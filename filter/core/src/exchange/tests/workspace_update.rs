@@ -69,6 +69,22 @@ fn settings() {
     );
 }
 
+/// A template may give its workspaces more than they could be set to.
+#[test]
+fn what_came_from_the_template_is_in_nobodys_way() {
+    for ttl in [90_000_i64, 2_678_400_000] {
+        let coder = running();
+        coder.change(|w| w.ttl = ttl.into());
+        check(
+            &coder,
+            json!({"automaticUpdates": "always"}),
+            &[r#"PUT /autoupdates {"automatic_updates":"always"}"#],
+        );
+        check(&coder, json!({"ttlMillis": ttl}), &[]);
+        refused(&patch(&coder.world(), &json!({"ttlMillis": 150_000})), 422, "Invalid", "spec.ttlMillis");
+    }
+}
+
 #[test]
 fn builds() {
     let post = |body: &str| format!("POST /builds {body}");

@@ -64,6 +64,7 @@ pub(super) async fn make(
         }
     };
     causes.extend(workspace_check::check(spec));
+    causes.extend(workspace_check::check_settings(spec, None));
     let name = match name {
         Some(name) if causes.is_empty() => name,
         _ => return Err(refused(full_name, causes).into()),
@@ -91,7 +92,8 @@ pub(super) async fn make(
         let lost_race = matches!(&outcome, Ok(answer) if answer.status == 500);
         match judged(Intent::Create, outcome) {
             Ok(answer) => return Ok(made(write, &plan, manifest, &full_name, &answer).await?),
-            Err(e) if lost_race => {
+            // A name that was made up is nobody else's: what is there now would be this one.
+            Err(e) if lost_race && !meta.name.is_empty() => {
                 let unknown = failed(&e, &plane.namespace, &full_name);
                 return Err(there(write, &name).await.unwrap_or(unknown).into());
             }

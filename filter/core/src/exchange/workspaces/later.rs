@@ -52,7 +52,10 @@ pub(super) fn stop(cx: &Cx, plane: &ControlPlane, id: &str, build: &str) {
     let (plane, id, build) = (plane.clone(), id.to_owned(), build.to_owned());
     cx.spawn(|cx| async move {
         let reply = stopped(&cx, &plane, &id, &build).await;
-        wish::forget(&cx, &id).await;
+        // What was not done in time stays wished for: some process takes it up again.
+        if reply.status != 504 {
+            wish::forget(&cx, &id).await;
+        }
         reply
     });
 }

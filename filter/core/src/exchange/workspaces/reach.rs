@@ -49,6 +49,7 @@ impl Wish<'_> {
     /// 422 with every field that will not do, 409 for a build in the way, and what Coder refuses.
     pub(super) async fn reach(&self) -> Result<Reached, Status> {
         let mut causes = workspace_check::check(self.spec);
+        causes.extend(workspace_check::check_settings(self.spec, Some(self.current)));
         let change = match change(self.current, self.parameters, self.spec, self.whole) {
             Ok(change) => change,
             Err(more) => {
