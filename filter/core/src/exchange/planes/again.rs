@@ -55,7 +55,7 @@ impl Again {
         outcome: Outcome,
     ) -> Result<(Call, Option<Box<Self>>), Outcome> {
         if let Some(new) = self.new.take() {
-            return self.decide(new, outcome);
+            return self.decide(new, outcome, now);
         }
         if let Some(refused) = self.refused.take() {
             let Access { object, secret, key, .. } = &*self.access;
@@ -98,6 +98,7 @@ impl Again {
         mut self: Box<Self>,
         new: Token,
         outcome: Outcome,
+        now: Millis,
     ) -> Result<(Call, Option<Box<Self>>), Outcome> {
         let object = outcome.as_ref().ok().filter(|answer| answer.status == 200);
         let object = object.and_then(|answer| json::read::<Object<'_>>(&answer.body).ok());
@@ -110,6 +111,7 @@ impl Again {
             self.used = new;
             return Ok((self.call(), None));
         }
+        self.access.checked_at.set(now);
         Err(self.refused.take().unwrap_or(outcome))
     }
 }

@@ -53,6 +53,8 @@ pub(super) struct Election {
     /// The Lease's version when the holder's last sign of life was seen, and when that was by our clock.
     seen: (String, Millis),
     holds: bool,
+    /// The Lease says so, too.
+    has_said: bool,
     /// When this process last gave way; 0 when it never has.
     gave_way: Millis,
 }
@@ -67,10 +69,11 @@ impl Election {
                     return;
                 }
             }
+            cx.filter.watching.leads.set(Some(self.holds));
         }
     }
 
-    /// Whether that is all. It is not when somebody else has changed the Lease meanwhile.
+    /// Whether that is all. It is not when somebody else has changed the Lease meanwhile; then nothing is known yet.
     async fn look(&mut self, cx: &Cx, bell: &Bell) -> bool {
         let watching = &cx.filter.watching;
         let me = watching.hub.process();
@@ -95,7 +98,9 @@ impl Election {
         }
         let free = lease.spec.holder.is_empty() || now.saturating_sub(self.seen.1) > LEASE;
         let (mine, failing) = (lease.spec.holder == me, &watching.failing_since);
-        let gives_way = mine && others && failing.get() != 0 && now.saturating_sub(failing.get()) > FAILING;
+        // Any of several Coders that answers is enough.
+        let patience = FAILING.max(cx.filter.config.watch.poll().saturating_mul(2));
+        let gives_way = mine && others && failing.get() != 0 && now.saturating_sub(failing.get()) > patience;
         if gives_way {
             self.gave_way = now;
         }
@@ -121,10 +126,12 @@ impl Election {
         let status = bell::patch(cx, bell, &bell.poller_lease, body).await.map_or(0, |answer| answer.status);
         if status == 409 {
             self.holds &= mine;
+            return false;
         }
+        self.has_said = self.holds && status == 200;
         // Who cannot say that he leads does so all the same, as long as nobody else says so.
         watching.leads.set(Some(self.holds));
-        status != 409
+        true
     }
 
     /// What others want to have watched is watched here, too. Whether there are others.
@@ -190,10 +197,10 @@ impl Election {
 
     /// Gives way at once, so that another replica need not wait.
     pub(super) async fn resign(&mut self, cx: &Cx, bell: &Bell) {
-        if !std::mem::take(&mut self.holds) {
+        self.holds = false;
+        if !std::mem::take(&mut self.has_said) {
             return;
         }
-        cx.filter.watching.leads.set(Some(false));
         let body = br#"{"spec":{"holderIdentity":""}}"#.to_vec();
         let _ = bell::patch(cx, bell, &bell.poller_lease, body).await;
     }

@@ -9,6 +9,7 @@ mod jobs;
 mod leader;
 mod poll;
 mod reading;
+mod schedule;
 mod verb;
 
 pub use carried::Carried;
