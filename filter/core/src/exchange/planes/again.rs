@@ -55,7 +55,7 @@ impl Again {
         outcome: Outcome,
     ) -> Result<(Call, Option<Box<Self>>), Outcome> {
         if let Some(new) = self.new.take() {
-            return self.decide(new, outcome, now);
+            return (*self).decide(new, outcome, now);
         }
         if let Some(refused) = self.refused.take() {
             let Access { object, secret, key, .. } = &*self.access;
@@ -95,7 +95,7 @@ impl Again {
 
     /// The call with the new token, if that is for where the call goes.
     fn decide(
-        mut self: Box<Self>,
+        mut self,
         new: Token,
         outcome: Outcome,
         now: Millis,
