@@ -103,7 +103,9 @@ impl Wants {
         change(&*self.shared, &self.touched_key(namespace), &mut |old| {
             let mut all = unpack_touched(old);
             for one in touched {
-                let same = |other: &&mut Touched| other.kind == one.kind && other.id == one.id;
+                let same = |other: &&mut Touched| {
+                    other.kind == one.kind && (other.id.is_empty() || other.id == one.id)
+                };
                 if let Some(other) = all.iter_mut().find(same) {
                     if other.told != Touched::LOST {
                         other.told.clone_from(&one.told);

@@ -6,9 +6,6 @@ use coder_kube_core::exchange::{Reply, Request, Verdict};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The part of a version that is of the content.
-const HASH: u64 = (1 << 21) - 1;
-
 impl World {
     pub(crate) fn reply(&mut self, client: Option<Asker>, reply: &Reply) {
         let Some((at, request)) = client else { return };
@@ -137,7 +134,7 @@ impl World {
                     self.clients[at].seen_in_stream.insert(format!("{kind} {name} {} {version}", known.0));
                 assert!(new, "twice in one stream: {event}\n{}", self.log);
             }
-            let told = Told { kind: kind.to_owned(), uid: known.0.clone(), hash: number(&version) & HASH };
+            let told = Told { kind: kind.to_owned(), uid: known.0.clone(), revision: known.1 };
             let before = self.clients[at].told_in_stream.insert(name.clone(), told.clone());
             if let Some(before) = before {
                 assert!(told.follows(&before), "after {before:?}: {event}\n{}", self.log);
@@ -191,8 +188,8 @@ pub(crate) fn known(object: &Value) -> (String, (String, i64)) {
 pub(crate) struct Told {
     kind: String,
     uid: String,
-    /// Of the object's content.
-    hash: u64,
+    /// Coder's, which every change counts. The part of a version that is of the content is too short to tell all contents apart.
+    revision: i64,
 }
 
 impl Told {
@@ -204,7 +201,7 @@ impl Told {
             // Another one, which has come and gone in between, or has had the name for a while.
             ("DELETED", _) => !same,
             (_, "ADDED") => false,
-            (_, "MODIFIED") => same && self.hash != before.hash,
+            (_, "MODIFIED") => same && self.revision != before.revision,
             _ => same,
         }
     }

@@ -243,7 +243,6 @@ impl Poll {
             Ok(read) => read,
             Err(status) => {
                 self.reading(kind, |reading| reading.due = true);
-                self.due.extend(due);
                 return Err(status);
             }
         };
