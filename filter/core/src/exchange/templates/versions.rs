@@ -176,20 +176,11 @@ pub(super) async fn reach(
             }
         }
         Next::Promote(at) => {
+            let Some(version) = versions.get(*at) else { return Ok(None) };
+            cx.coder(plane, Intent::Change, requests::promote(&template.id, &version.id)).await?;
+            // The others wait to replace what is not active any more.
             for version in marked(Some(*at)) {
                 set(version, version::unmarked()).await?;
-            }
-            let Some(version) = versions.get(*at) else { return Ok(None) };
-            let promoted =
-                cx.coder(plane, Intent::Change, requests::promote(&template.id, &version.id)).await;
-            if let Err(e) = promoted {
-                // Refused: those that waited go on waiting.
-                if !matches!(e.class, Class::OutcomeUnknown { .. }) {
-                    for version in marked(Some(*at)) {
-                        let _ = set(version, &version.message).await;
-                    }
-                }
-                return Err(e);
             }
             // It is active: its mark means nothing any more.
             if version::is_marked(version) {

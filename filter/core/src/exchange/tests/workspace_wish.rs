@@ -66,7 +66,5 @@ fn taken_up_by_another_process() {
         assert_eq!(world.writes(), expect, "{age}");
     };
     check(10_000, &[]);
-    // What could not be carried out for a day is not wished for any more.
-    check(90_000_000, &[]);
     check(100_000, &[r#"POST /api/v2/workspaces/w-1/builds {"transition":"stop"}"#]);
 }

@@ -40,8 +40,6 @@ pub(super) async fn keep(cx: Rc<Cx>, bell: Bell) {
         }
         cx.port.sleep_until(cx.now().saturating_add(LOOK)).await;
     }
-    // When this worker has its next turn, that is to be found out.
-    watching.leads.set(None);
     election.resign(&cx, &bell).await;
 }
 

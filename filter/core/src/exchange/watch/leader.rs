@@ -53,8 +53,6 @@ pub(super) struct Election {
     /// The Lease's version when the holder's last sign of life was seen, and when that was by our clock.
     seen: (String, Millis),
     holds: bool,
-    /// The Lease says so, too.
-    has_said: bool,
     /// When this process last gave way; 0 when it never has.
     gave_way: Millis,
 }
@@ -69,11 +67,10 @@ impl Election {
                     return;
                 }
             }
-            cx.filter.watching.leads.set(Some(self.holds));
         }
     }
 
-    /// Whether that is all. It is not when somebody else has changed the Lease meanwhile; then nothing is known yet.
+    /// Whether that is all. It is not when somebody else has changed the Lease meanwhile.
     async fn look(&mut self, cx: &Cx, bell: &Bell) -> bool {
         let watching = &cx.filter.watching;
         let me = watching.hub.process();
@@ -98,9 +95,7 @@ impl Election {
         }
         let free = lease.spec.holder.is_empty() || now.saturating_sub(self.seen.1) > LEASE;
         let (mine, failing) = (lease.spec.holder == me, &watching.failing_since);
-        // Any of several Coders that answers is enough.
-        let patience = FAILING.max(cx.filter.config.watch.poll().saturating_mul(2));
-        let gives_way = mine && others && failing.get() != 0 && now.saturating_sub(failing.get()) > patience;
+        let gives_way = mine && others && failing.get() != 0 && now.saturating_sub(failing.get()) > FAILING;
         if gives_way {
             self.gave_way = now;
         }
@@ -126,12 +121,10 @@ impl Election {
         let status = bell::patch(cx, bell, &bell.poller_lease, body).await.map_or(0, |answer| answer.status);
         if status == 409 {
             self.holds &= mine;
-            return false;
         }
-        self.has_said = self.holds && status == 200;
         // Who cannot say that he leads does so all the same, as long as nobody else says so.
         watching.leads.set(Some(self.holds));
-        true
+        status != 409
     }
 
     /// What others want to have watched is watched here, too. Whether there are others.
@@ -197,10 +190,10 @@ impl Election {
 
     /// Gives way at once, so that another replica need not wait.
     pub(super) async fn resign(&mut self, cx: &Cx, bell: &Bell) {
-        self.holds = false;
-        if !std::mem::take(&mut self.has_said) {
+        if !std::mem::take(&mut self.holds) {
             return;
         }
+        cx.filter.watching.leads.set(Some(false));
         let body = br#"{"spec":{"holderIdentity":""}}"#.to_vec();
         let _ = bell::patch(cx, bell, &bell.poller_lease, body).await;
     }

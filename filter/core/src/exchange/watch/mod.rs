@@ -9,7 +9,6 @@ mod jobs;
 mod leader;
 mod poll;
 mod reading;
-mod schedule;
 mod verb;
 
 pub use carried::Carried;

@@ -7,7 +7,6 @@ use super::super::context::Cx;
 use super::super::join;
 use super::jobs::{Jobs, News};
 use super::reading::{self, One, Read};
-use super::schedule::{Schedule, jittered};
 use super::{LINGER, word};
 use crate::config::ControlPlane;
 use crate::kube::status::Status;
@@ -24,6 +23,10 @@ const SOON: Millis = 10;
 const ONE_BY_ONE: usize = 40;
 /// Calls to Coder at once where several workspaces are read.
 const AT_ONCE: usize = 4;
+/// How much later than the leader others read everything, in milliseconds.
+const FOLLOWING: Millis = 300_000;
+/// How long what is known is kept for those who come back, at least, in milliseconds.
+const FORGOTTEN: Millis = 300_000;
 /// After so long a failure, in milliseconds, everything is read again.
 const LASTING: Millis = 5_000;
 /// How long a workspace is read again and again because its agents are coming up.
@@ -47,12 +50,10 @@ struct Poll {
     heard: Vec<(String, String)>,
     /// Ids of those that are settling, and until when that is believed.
     settling: Vec<(String, Millis)>,
-    kinds: [Schedule; 2],
+    kinds: [Reading; 2],
     pause: Millis,
     /// Coder is left alone until then.
     paused_until: Millis,
-    /// It has failed since that moment; 0 when it has not.
-    failing_since: Millis,
 }
 
 /// What was found.
@@ -72,11 +73,23 @@ impl Found {
     }
 }
 
+/// A kind's full readings.
+struct Reading {
+    kind: Kind,
+    /// When one is to be made, if nobody wants one before.
+    next: Millis,
+    /// None is made before.
+    not_before: Millis,
+    due: bool,
+    /// Whether the last one was made as the leader, and nothing was missed since. Who begins to lead does not know what others have been told, nor what his
+    /// predecessor had yet to tell.
+    led: bool,
+}
+
 pub(super) async fn poll(cx: Rc<Cx>, plane: Rc<ControlPlane>) {
-    let kinds = Kind::ALL.map(Schedule::new);
-    let (jobs, next_jobs, due, heard, settling, pause, paused_until, failing_since) = Default::default();
-    let mut poll =
-        Poll { cx, plane, jobs, next_jobs, due, heard, settling, kinds, pause, paused_until, failing_since };
+    let kinds = Kind::ALL.map(|kind| Reading { kind, next: 0, not_before: 0, due: false, led: false });
+    let (jobs, next_jobs, due, heard, settling, pause, paused_until) = Default::default();
+    let mut poll = Poll { cx, plane, jobs, next_jobs, due, heard, settling, kinds, pause, paused_until };
     loop {
         let now = poll.cx.now();
         let wanted = Kind::ALL.map(|kind| poll.is_wanted(kind));
@@ -90,7 +103,7 @@ pub(super) async fn poll(cx: Rc<Cx>, plane: Rc<ControlPlane>) {
             };
             match read {
                 Ok(true) => {
-                    (poll.pause, poll.failing_since) = (0, 0);
+                    poll.pause = 0;
                     poll.cx.filter.watching.failing_since.set(0);
                 }
                 Ok(false) => {}
@@ -135,8 +148,8 @@ impl Poll {
         let (cx, now) = (self.cx.clone(), self.cx.now());
         let watching = &cx.filter.watching;
         let Some(leads) = watching.leads.get() else { return Ok(false) };
-        for (schedule, wanted) in self.kinds.iter_mut().zip(wanted) {
-            schedule.follow(leads, wanted);
+        if !leads {
+            self.kinds.iter_mut().for_each(|reading| reading.led = false);
         }
         for touched in watching.hub.wants.take_touched(&self.plane.namespace) {
             if !touched.told.is_empty() {
@@ -187,7 +200,7 @@ impl Poll {
         Ok(asked)
     }
 
-    fn reading(&mut self, kind: Kind, change: impl FnOnce(&mut Schedule)) {
+    fn reading(&mut self, kind: Kind, change: impl FnOnce(&mut Reading)) {
         if let Some(reading) = self.kinds.iter_mut().find(|reading| reading.kind == kind) {
             change(reading);
         }
@@ -216,15 +229,18 @@ impl Poll {
         }
     }
 
-    fn schedule(&self, kind: Kind) -> Option<&Schedule> {
-        self.kinds.iter().find(|schedule| schedule.kind == kind)
-    }
-
     fn is_reading_due(&self, kind: Kind, leads: bool) -> bool {
-        let (hub, subject) = (&self.cx.filter.watching.hub, self.subject(kind));
+        let Some(reading) = self.kinds.iter().find(|reading| reading.kind == kind) else { return false };
+        let hub = &self.cx.filter.watching.hub;
+        let (subject, now) = (self.subject(kind), self.cx.now());
         let state = hub.state(&subject);
         let waited_for = state.since == 0 || hub.wants.of(&subject).fresh_from > state.read_at;
-        self.schedule(kind).is_some_and(|schedule| schedule.is_due(self.cx.now(), leads, waited_for))
+        // A process that has just taken this up does not know what it has missed.
+        // Nor does one that begins to lead, of when nobody did. Others only make sure, now and then, that no ring was missed.
+        let next = if leads { reading.next } else { reading.next.saturating_add(FOLLOWING) };
+        let missed = reading.next == 0 || (leads && !reading.led);
+        let due = waited_for || reading.due || missed || now >= next;
+        due && now >= reading.not_before
     }
 
     /// A full reading, by the one that leads or by another.
@@ -246,7 +262,7 @@ impl Poll {
                 return Err(status);
             }
         };
-        let age = self.schedule(kind).map_or(0, |schedule| schedule.forgets_after(&cx.filter.config.watch));
+        let age = self.forgotten(kind);
         let goes_on = self.with_writer(|writer| writer.goes_on(&subject, cx.now(), age)).unwrap_or(false);
         let mut read = Found { observed: self.settle(read), ..Found::default() };
         if goes_on {
@@ -278,8 +294,7 @@ impl Poll {
             return Ok(());
         }
         self.with_writer(|writer| writer.read(&subject, began, version));
-        let mut begins_to_lead = false;
-        self.reading(kind, |schedule| begins_to_lead = schedule.rest(&cx, began, leads));
+        let begins_to_lead = self.rest(kind, began, leads);
         if begins_to_lead {
             // Others read everything once, too; what changes from now on is found here.
             cx.filter.watching.ring([word(&subject, "", "")]);
@@ -288,6 +303,33 @@ impl Poll {
             cx.filter.watching.ring([]);
         }
         Ok(())
+    }
+
+    /// How old what is known may be to be gone on from, in milliseconds. What this poll has read itself it has followed ever since; what another has read it
+    /// takes up for as long as there need not have been another reading, and some time more, because clients come back.
+    fn forgotten(&self, kind: Kind) -> Millis {
+        if self.kinds.iter().any(|reading| reading.kind == kind && reading.next != 0) {
+            return Millis::MAX;
+        }
+        let reading = self.cx.filter.config.watch.reading();
+        FORGOTTEN.saturating_add(FOLLOWING).saturating_add(reading.saturating_mul(2))
+    }
+
+    /// Says when the next full reading is to be after one that is over. Whether this was the first as the leader.
+    fn rest(&mut self, kind: Kind, began: Millis, leads: bool) -> bool {
+        let cx = self.cx.clone();
+        let config = &cx.filter.config.watch;
+        let took = cx.now().saturating_sub(began).max(1);
+        let share = Millis::from(config.reading_share).max(1);
+        let rest = took.saturating_mul(100_i64.saturating_sub(share)).checked_div(share).unwrap_or_default();
+        let mut begins_to_lead = false;
+        self.reading(kind, |reading| {
+            reading.next = cx.now().saturating_add(jittered(&cx, rest.max(config.reading())));
+            // Also where somebody waits, Coder has as long for others as it had for this.
+            reading.not_before = cx.now().saturating_add(took);
+            begins_to_lead = leads && !std::mem::replace(&mut reading.led, leads);
+        });
+        begins_to_lead
     }
 
     /// Workspaces one by one, as long as that shows that others must be, too.
@@ -434,10 +476,7 @@ impl Poll {
         if failing.get() == 0 {
             failing.set(now);
         }
-        if self.failing_since == 0 {
-            self.failing_since = now;
-        }
-        let lasting = now.saturating_sub(self.failing_since) >= LASTING;
+        let lasting = now.saturating_sub(failing.get()) >= LASTING;
         for (kind, wanted) in Kind::ALL.into_iter().zip(wanted) {
             if wanted {
                 cx.filter.watching.hub.failed(&self.subject(kind), now, &status.message);
@@ -445,4 +484,10 @@ impl Poll {
             }
         }
     }
+}
+
+/// A little more or less, so that replicas do not all come at once.
+fn jittered(cx: &Cx, duration: Millis) -> Millis {
+    let tenths = i64::try_from(cx.filter.random.next(cx.now()) % 20).unwrap_or_default();
+    duration.saturating_add(duration.saturating_mul(tenths) / 100)
 }
