@@ -149,7 +149,8 @@ pub(super) fn check_free(
 }
 
 /// Sees to it that a template gets the version that is asked for: at once where that has been imported before, else as soon as it has been. Returns
-/// Coder's answer where a version was made. No other version may become active after that, so marks on others go first.
+/// Coder's answer where a version was made. No other version may become active after that, so marks on others go: first,
+/// and where a version is promoted at once as soon as it is, for a refusal must not take them away.
 pub(super) async fn reach(
     cx: &Cx,
     plane: &ControlPlane,
