@@ -24,6 +24,27 @@ const PROCESS: u64 = 0xffff;
 /// How far Coder's clock may be ahead of ours, in milliseconds.
 const AHEAD: Millis = 5_000;
 
+/// What stands in shared data.
+#[derive(Clone, Copy, Default)]
+struct Newest {
+    /// The newest version.
+    version: u64,
+    /// Changes have versions that the history does not tell of yet.
+    is_telling: bool,
+}
+
+impl Newest {
+    fn read(bytes: &[u8]) -> Self {
+        let mut bytes = Unpacker(bytes);
+        let mut next = || bytes.number().unwrap_or_default();
+        Self { version: next(), is_telling: next() != 0 }
+    }
+
+    fn packed(self) -> Option<Vec<u8>> {
+        Some(Packer::default().number(self.version).number(u64::from(self.is_telling)).0)
+    }
+}
+
 /// See the module.
 pub struct Clock {
     shared: Rc<dyn SharedData>,
@@ -54,41 +75,58 @@ impl Clock {
 
     /// The newest version that was given out, or that a client came with.
     pub fn newest(&self) -> u64 {
-        self.shared.get(&self.newest).and_then(|(newest, _)| Unpacker(&newest).number()).unwrap_or_default()
+        self.read().version
+    }
+
+    /// Whether changes have been given versions that the history does not tell of yet: what is given out now is later than they are, and known before them.
+    pub fn is_telling(&self) -> bool {
+        self.read().is_telling
+    }
+
+    /// The history tells of all that was given a version, or never will.
+    pub(super) fn told(&self) {
+        change(&*self.shared, &self.newest, &mut |newest| {
+            let newest = Newest::read(newest);
+            newest.is_telling.then(|| Newest { is_telling: false, ..newest }.packed())?
+        });
+    }
+
+    fn read(&self) -> Newest {
+        self.shared.get(&self.newest).map(|(newest, _)| Newest::read(&newest)).unwrap_or_default()
     }
 
     /// Notes that a client has a version, of whichever replica: all that is given out from now on is later, whatever that one's clock was.
     pub fn at_least(&self, version: u64) {
         change(&*self.shared, &self.newest, &mut |newest| {
-            let newest = Unpacker(newest).number().unwrap_or_default();
-            (version > newest).then(|| Packer::default().number(version).0)
+            let newest = Newest::read(newest);
+            (version > newest.version).then(|| Newest { version, ..newest }.packed())?
         });
     }
 
     fn version(&self, now: Millis, mark: u64) -> u64 {
         let mut version = resource_version(now, mark);
         change(&*self.shared, &self.newest, &mut |newest| {
-            let newest = Unpacker(newest).number().unwrap_or_default();
+            let newest = Newest::read(newest);
             version = resource_version(now, mark);
-            if version <= newest {
-                version = above(moment(newest), newest, mark);
+            if version <= newest.version {
+                version = above(moment(newest.version), newest.version, mark);
                 // The newest is such a version itself, and nothing came after it.
-                if newest & HASH_MASK == mark && mark == self.mark {
-                    version = newest;
+                if newest.version & HASH_MASK == mark && mark == self.mark {
+                    version = newest.version;
                     return None;
                 }
             }
-            Some(Packer::default().number(version).0)
+            Newest { version, ..newest }.packed()
         });
         version
     }
 
     /// Versions for changes, in their order: each has the moment that Coder stamped on it and its hash. Where that would not lie above all
-    /// that was given out before, the present moment takes its place.
+    /// that was given out before, the present moment takes its place. [`Clock::told`] follows.
     pub(super) fn versions(&self, now: Millis, changes: &[(Option<Millis>, u64)]) -> Vec<u64> {
         let mut versions = Vec::with_capacity(changes.len());
         change(&*self.shared, &self.newest, &mut |newest| {
-            let mut newest = Unpacker(newest).number().unwrap_or_default();
+            let mut newest = Newest::read(newest).version;
             versions.clear();
             for (stamp, hash) in changes {
                 let next = match stamp {
@@ -102,7 +140,7 @@ impl Clock {
                 versions.push(next);
                 newest = next;
             }
-            Some(Packer::default().number(newest).0)
+            Newest { version: newest, is_telling: true }.packed()
         });
         versions
     }
@@ -149,6 +187,19 @@ mod tests {
         assert!(moment(ahead[1]) < 200, "a moment far ahead leaves room for what comes");
         let list = clock.list_version(115);
         assert!(clock.versions(115, &[(Some(115), 1)])[0] > list);
+    }
+
+    #[test]
+    fn changes_are_being_told_until_it_is_said_that_they_have_been() {
+        let clock = Clock::new(Rc::new(Alone::default()), "p.", 7);
+        assert!(!clock.is_telling());
+        let change = clock.versions(100, &[(Some(100), 5)]);
+        let log = clock.log_version(110);
+        clock.at_least(log.saturating_add(5));
+        clock.list_version(120);
+        assert!(clock.is_telling() && log > change[0], "whatever else is given out meanwhile");
+        clock.told();
+        assert!(!clock.is_telling());
     }
 
     #[test]

@@ -23,6 +23,9 @@ use twox_hash::XxHash64;
 const TURN: Millis = 4_000;
 /// Renewed when less than this is left.
 const RENEWED: Millis = 2_000;
+/// How much longer than a turn one may seem to last, in milliseconds: workers go by the moment of their last event, which may be some time ago. A clock that
+/// was set back must not lengthen a turn by more.
+const LAGS: Millis = 4_000;
 /// Events that are kept as they were written, for the many watchers that want the same.
 const WRITTEN: usize = 32;
 /// How often the present state is looked at again while it changes.
@@ -73,7 +76,7 @@ impl Hub {
     /// clocks are coarse and workers begin together.
     pub fn new(shared: Rc<dyn SharedData>, planes: Rc<Planes>, prefix: &str, random: u64) -> Rc<Self> {
         let key = |name: &str| [prefix, name].concat();
-        for name in ["newest", "head", "seeds", "turn"] {
+        for name in ["newest", "head", "seeds", "tickets", "turn"] {
             shared.set(&key(name), &[], NEVER_SET);
         }
         // Of a moment the lowest bits say least, and those are what versions are marked with.
@@ -143,10 +146,12 @@ impl Hub {
         self.store.set_state(subject, &state);
     }
 
-    /// Notes that everything that was touched before a moment has been read.
-    pub fn seen(&self, subject: &Subject, moment: Millis) {
-        let state = State { seen_at: moment, ..self.state(subject) };
-        self.store.set_state(subject, &state);
+    /// Notes that everything has been read that was touched by those who have a ticket up to that one.
+    pub fn seen(&self, subject: &Subject, ticket: u64) {
+        let state = self.state(subject);
+        if state.seen < ticket {
+            self.store.set_state(subject, &State { seen: ticket, ..state });
+        }
     }
 
     /// Whether no other replica serves the same; `None` asks, anything else says so.
@@ -215,8 +220,7 @@ impl Hub {
             let (owner, until) = (old.number(), old.moment().unwrap_or_default());
             let number = old.number().unwrap_or_default();
             let left = until.saturating_sub(now);
-            // A clock that was set back must not lengthen a turn.
-            let taken = (1..=TURN).contains(&left);
+            let taken = is_left(left);
             mine = match owner == Some(worker) {
                 true => Some(number),
                 false => (!taken).then(|| number.saturating_add(1)),
@@ -233,7 +237,7 @@ impl Hub {
         let Some((bytes, _)) = self.shared.get(&self.turn) else { return false };
         let mut bytes = Unpacker(&bytes);
         let _ = bytes.number();
-        (1..=TURN).contains(&bytes.moment().unwrap_or_default().saturating_sub(now))
+        is_left(bytes.moment().unwrap_or_default().saturating_sub(now))
     }
 
     /// Streams of this worker that watch.
@@ -251,10 +255,10 @@ impl Hub {
         Some((self.planes.plane(&subject.namespace)?, subject.kind))
     }
 
-    /// The objects of these subjects, and where the history stood then. `None` when it went on all the while.
+    /// The objects of these subjects, and where the history stood then. `None` when it went on all the while, or when some of them are newer than it tells.
     pub(super) fn present(&self, subjects: &[Subject]) -> Option<(Head, Vec<Record>)> {
         for _ in 0..TRIES {
-            let head = self.history.head();
+            let (head, telling) = (self.history.head(), self.clock.is_telling());
             let mut records = Vec::new();
             let mut since = Vec::new();
             for subject in subjects {
@@ -265,7 +269,8 @@ impl Hub {
             }
             // A new beginning is none of the history, and is not written at once.
             let same = |(subject, since): (&Subject, &u64)| self.state(subject).since == *since;
-            if self.history.head() == head && subjects.iter().zip(&since).all(same) {
+            let told = !telling && !self.clock.is_telling() && self.history.head() == head;
+            if told && subjects.iter().zip(&since).all(same) {
                 crate::sort::sort_by(&mut records, |a, b| (&a.subject, &a.name).cmp(&(&b.subject, &b.name)));
                 return Some((head, records));
             }
@@ -363,4 +368,9 @@ impl Hub {
         }
         Some(line)
     }
+}
+
+/// Whether what is left of a turn is anything.
+fn is_left(left: Millis) -> bool {
+    (1..=TURN.saturating_add(LAGS)).contains(&left)
 }

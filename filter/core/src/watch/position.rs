@@ -48,13 +48,13 @@ pub struct From<'a> {
     pub waited: Waited,
 }
 
-/// How often [`Position::Unseen`] has been waited for, and since when.
+/// How often [`Position::Unseen`] has been waited for, and by which ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Waited {
     Not,
-    Once(Millis),
-    Twice(Millis),
+    Once(u64),
+    Twice(u64),
 }
 
 impl Hub {
@@ -104,14 +104,14 @@ impl Hub {
             }
         };
         // The client may know more than whoever writes the history: what is being read at this moment may be older.
-        let seen = |from: Millis| states.iter().all(|state| state.seen_at >= from);
+        let seen = |ticket: u64| states.iter().all(|state| state.seen >= ticket);
         match from.waited {
             Waited::Not => Position::Unseen(Vec::new()),
-            Waited::Once(moment) if seen(moment) => match self.told_from(place, subjects, arrived) {
+            Waited::Once(ticket) if seen(ticket) => match self.told_from(place, subjects, arrived) {
                 told if told.is_empty() => Position::Found(Start::Again(place, version)),
                 told => Position::Unseen(told),
             },
-            Waited::Twice(moment) if seen(moment) => Position::Found(Start::Again(place, version)),
+            Waited::Twice(ticket) if seen(ticket) => Position::Found(Start::Again(place, version)),
             Waited::Once(_) | Waited::Twice(_) => Position::Wait,
         }
     }
@@ -130,43 +130,48 @@ impl Hub {
         if lists.iter().any(|list| list.same_at.is_some()) {
             return Position::Expired;
         }
-        if lists.iter().any(|list| !list.followed) {
-            let is_read = states.iter().all(|state| state.since != 0 && state.read_at >= from.arrived);
-            return if is_read { Position::Found(Start::List(version, lists)) } else { Position::Unread };
+        let followed = lists.iter().all(|list| list.followed);
+        let is_read = |state: &State| state.since != 0 && (followed || state.read_at >= from.arrived);
+        if !states.iter().all(is_read) {
+            return if followed { Position::Wait } else { Position::Unread };
         }
-        // The list may have shown what whoever writes the history has not seen yet, and what is being read at this moment may be older.
-        let seen = |from: Millis| states.iter().all(|state| state.since != 0 && state.seen_at >= from);
+        let seen = |ticket: u64| states.iter().all(|state| state.seen >= ticket);
         match from.waited {
-            Waited::Not => Position::Unseen(Vec::new()),
-            Waited::Once(moment) if seen(moment) => {
-                let differing: Vec<(String, Touched)> =
-                    lists.iter().flat_map(|list| self.differing(list)).collect();
-                if differing.is_empty() {
-                    Position::Found(Start::List(version, lists))
-                } else {
-                    Position::Unseen(differing)
+            // The list may have shown what whoever writes the history has not seen yet, and what is being read at this moment may be older. Not so where all
+            // has been read since.
+            Waited::Not if followed => Position::Unseen(Vec::new()),
+            Waited::Once(ticket) | Waited::Twice(ticket) if !seen(ticket) => Position::Wait,
+            Waited::Once(_) if !followed => Position::Found(Start::List(version, lists)),
+            Waited::Not | Waited::Once(_) => {
+                let differing = lists.iter().map(|list| self.differing(list)).collect::<Option<Vec<_>>>();
+                match differing.map(|differing| differing.concat()) {
+                    None => Position::Wait,
+                    Some(none) if none.is_empty() => Position::Found(Start::List(version, lists)),
+                    Some(differing) => Position::Unseen(differing),
                 }
             }
-            Waited::Twice(moment) if seen(moment) => Position::Found(Start::List(version, lists)),
-            Waited::Once(_) | Waited::Twice(_) => Position::Wait,
+            Waited::Twice(_) => Position::Found(Start::List(version, lists)),
         }
     }
 
-    /// Objects that are not known as a list has shown them.
-    fn differing(&self, list: &Seed) -> Vec<(String, Touched)> {
-        let Some(subject) = Subject::parse(&list.subject) else { return Vec::new() };
+    /// Objects that are not known as a list has shown them. After a reading of all that is later than the list, those that are not known at all: whoever
+    /// writes the history must know that they have gone, or he would tell it once more when he hears of it. `None` where that cannot be said at this moment.
+    fn differing(&self, list: &Seed) -> Option<Vec<(String, Touched)>> {
+        let subject = Subject::parse(&list.subject)?;
         if list.selector.is_empty() && list.sum() == self.state(&subject).sum {
-            return Vec::new();
+            return Some(Vec::new());
         }
-        let Some((_, records)) = self.present(std::slice::from_ref(&subject)) else { return Vec::new() };
+        let (_, records) = self.present(std::slice::from_ref(&subject))?;
         // By name, too: of a list in pages, one may have shown an object before it was renamed and another afterwards.
         let mut same: Vec<(&str, &str)> = Vec::new();
         let mut differing: Vec<&str> = Vec::new();
         for record in &records {
             match list.entry(&record.id, &record.name) {
-                Some(entry) if entry.hash == record.hash & HASH_MASK => same.push((&record.id, &record.name)),
+                Some(entry) if !list.followed || entry.hash == record.hash & HASH_MASK => {
+                    same.push((&record.id, &record.name));
+                }
                 // Another may just not be selected.
-                None if !list.selector.is_empty() => {}
+                None if !list.followed || !list.selector.is_empty() => {}
                 _ => differing.push(&record.id),
             }
         }
@@ -177,7 +182,7 @@ impl Hub {
         crate::sort::sort_by(&mut differing, Ord::cmp);
         differing.dedup();
         let touched = |id: &str| Touched { kind: subject.kind, id: id.to_owned(), told: String::new() };
-        differing.into_iter().map(|id| (subject.namespace.clone(), touched(id))).collect()
+        Some(differing.into_iter().map(|id| (subject.namespace.clone(), touched(id))).collect())
     }
 
     /// Objects that the history has told of from a place on, by readings that began before a moment.

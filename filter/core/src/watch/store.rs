@@ -17,8 +17,8 @@ pub struct State {
     pub read_at: Millis,
     /// The version of that moment: what changed before it has been seen.
     pub read_version: u64,
-    /// What was touched before that moment has been read since.
-    pub seen_at: Millis,
+    /// The last of [`super::Wants::ticket`] whose owner need not wait any more.
+    pub seen: u64,
     /// When Coder was last seen to fail.
     pub failed_at: Millis,
     /// How it failed, for those who wait.
@@ -78,7 +78,7 @@ impl Store {
             .number(state.since)
             .number(state.read_at.cast_unsigned())
             .number(state.read_version)
-            .number(state.seen_at.cast_unsigned())
+            .number(state.seen)
             .number(state.sum)
             .number(state.sum_at)
             .number(state.failed_at.cast_unsigned())
@@ -128,7 +128,7 @@ fn unpack_state(bytes: &[u8]) -> Option<State> {
         since: bytes.number()?,
         read_at: bytes.moment()?,
         read_version: bytes.number()?,
-        seen_at: bytes.moment()?,
+        seen: bytes.number()?,
         sum: bytes.number()?,
         sum_at: bytes.number()?,
         failed_at: bytes.moment()?,

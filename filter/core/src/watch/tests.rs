@@ -40,7 +40,7 @@ fn watch(hub: &Rc<Hub>, planes: &Planes, namespace: Option<&str>, start: Start) 
         labels: LabelSelector::default(),
         fields: FieldSelector::default(),
         form: Form::Object,
-        bookmarks: false,
+        bookmarks: true,
     };
     Watcher::new(hub.clone(), wish, start)
 }
@@ -142,6 +142,75 @@ fn what_has_gone_since_a_list_is_told_once() {
     assert_eq!(told(&watch.pull(52, false)), [event("DELETED", "never-seen"), event("DELETED", "returns")]);
 }
 
+/// Each long poll is a stream of its own, and remembers nothing of the one before.
+#[test]
+fn what_has_gone_since_a_list_is_known_to_have_gone_before_anybody_is_told() {
+    let (planes, hub, mut writer, subject) = followed();
+    let entry =
+        |object: &Observed| SeedEntry { id: object.id.clone(), name: object.name.clone(), hash: object.hash };
+    let [stays, changes, goes] =
+        [observed("1", "stays", 5), observed("2", "changes", 6), observed("3", "goes", 7)];
+    let seed =
+        seed(hub.clock.list_version(10), &subject, [&stays, &changes, &goes].map(entry).to_vec(), false);
+    let (version, subjects) = (seed.version, [subject.clone()]);
+    hub.remember(seed, true);
+    let position = |waited| {
+        let (subjects, arrived) = (&subjects, 20);
+        let from = From { version, subjects, selector: "", name: None, arrived, reading: 30_000, waited };
+        hub.position(from)
+    };
+    assert!(matches!(position(Waited::Not), Position::Unread), "a reading that began later is wanted");
+    let began = hub.clock.log_version(25);
+    writer.begin(&subject, vec![stays, observed("2", "changes", 8)], began);
+    writer.read(&subject, 25, began);
+    let Position::Unseen(unseen) = position(Waited::Not) else { panic!("{:?}", position(Waited::Not)) };
+    let ids: Vec<&str> = unseen.iter().map(|(_, touched)| touched.id.as_str()).collect();
+    assert_eq!(ids, ["3"], "the others have just been read");
+    let ticket = hub.wants.ticket().unwrap();
+    assert!(matches!(position(Waited::Once(ticket)), Position::Wait));
+    let gone = Gone { ids: vec!["3".to_owned()], last: vec![goes] };
+    assert_eq!(writer.take_in(&subject, Vec::new(), &gone, 30, 31), Some(1));
+    hub.seen(&subject, ticket);
+    let Position::Found(start) = position(Waited::Once(ticket)) else { panic!() };
+    let mut poll = watch(&hub, &planes, Some("a"), start);
+    assert_eq!(told(&poll.pull(40, false)), [event("DELETED", "goes"), event("MODIFIED", "changes")]);
+    assert!(writer.has_departed("3"), "what is heard of it later is nothing new");
+}
+
+/// Workers run side by side: one writes while others read.
+#[test]
+fn nobody_is_shown_what_is_just_being_told() {
+    let (planes, hub, mut writer, subject) = followed();
+    writer.begin(&subject, vec![observed("1", "one", 5)], hub.clock.log_version(10));
+    let mut stream = watch(&hub, &planes, Some("a"), Start::Present(true));
+    let mut late = watch(&hub, &planes, Some("a"), Start::Present(true));
+    let bookmark = |lines: &[u8]| String::from_utf8_lossy(lines).contains("BOOKMARK");
+    assert!(bookmark(&stream.pull(11, false)), "all is told");
+    // The change has a version, and is not in the history.
+    hub.clock.versions(20, &[(Some(20), 6)]);
+    assert_eq!(stream.pull(21, true), b"", "a bookmark now would stand for what has not been told");
+    assert_eq!(late.pull(21, true), b"");
+    hub.clock.told();
+    assert!(bookmark(&stream.pull(22, true)));
+    let told = late.pull(22, false);
+    assert!(bookmark(&told) && String::from_utf8_lossy(&told).contains("coder.alice.one"));
+}
+
+#[test]
+fn a_rename_is_no_departure() {
+    let (_, hub, mut writer, subject) = followed();
+    writer.begin(&subject, vec![observed("1", "before", 5)], hub.clock.log_version(10));
+    let renamed = vec![observed("1", "after", 6)];
+    assert_eq!(writer.take_in(&subject, renamed, &Gone::default(), 20, 21), Some(2));
+    let departed = |writer: &Writer, id: &str| writer.has_departed(id);
+    assert!(
+        !departed(&writer, "1") && !departed(&Writer::new(hub.clone(), std::slice::from_ref(&subject)), "1")
+    );
+    let gone = Gone { ids: vec!["1".to_owned()], last: Vec::new() };
+    assert_eq!(writer.take_in(&subject, Vec::new(), &gone, 30, 31), Some(1));
+    assert!(departed(&writer, "1") && departed(&Writer::new(hub, &[subject]), "1"));
+}
+
 #[test]
 fn an_object_that_pages_have_shown_by_two_names_is_looked_at_again() {
     let (_, hub, mut writer, subject) = followed();
@@ -156,8 +225,8 @@ fn an_object_that_pages_have_shown_by_two_names_is_looked_at_again() {
     );
     let version = seed.version;
     hub.remember(seed, false);
-    hub.seen(&subject, 40);
-    let waited = Waited::Once(30);
+    let waited = Waited::Once(hub.wants.ticket().unwrap());
+    hub.seen(&subject, hub.wants.last_ticket());
     let subjects = [subject];
     let from =
         From { version, subjects: &subjects, selector: "", name: None, arrived: 25, reading: 30_000, waited };
@@ -200,11 +269,14 @@ fn one_worker_has_the_turn_though_all_began_in_the_same_moment() {
     let first = one.take_turn(1_000).unwrap();
     assert_eq!((other.take_turn(1_001), one.take_turn(1_002)), (None, Some(first)));
     assert_eq!((one.take_turn(4_000), other.take_turn(6_000)), (Some(first), None));
+    assert_eq!(other.take_turn(3_900), None, "who looks at an old clock does not take it away");
+    assert!(other.is_read(3_900));
     // Who was away for so long that another had a turn in between has another one: what he knows may be of yesterday.
     let second = other.take_turn(9_000).unwrap();
     let third = one.take_turn(14_000).unwrap();
     assert!(first < second && second < third);
     assert_eq!(one.process(), other.process());
+    assert!(other.take_turn(2_000).is_some(), "a clock that was set back does not lengthen a turn");
 }
 
 #[test]

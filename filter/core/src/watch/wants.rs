@@ -18,8 +18,6 @@ pub struct Want {
     pub own_at: Millis,
     /// Somebody waits for a complete reading that began no earlier.
     pub fresh_from: Millis,
-    /// Somebody waits until all that was touched before has been read, and nothing is being told any more that was read before.
-    pub seen_from: Millis,
 }
 
 /// An object that has been changed, or may have been.
@@ -47,11 +45,12 @@ impl Touched {
 pub struct Wants {
     shared: Rc<dyn SharedData>,
     prefix: String,
+    tickets: String,
 }
 
 impl Wants {
     pub(super) fn new(shared: Rc<dyn SharedData>, prefix: &str) -> Self {
-        Self { shared, prefix: prefix.to_owned() }
+        Self { shared, prefix: prefix.to_owned(), tickets: [prefix, "tickets"].concat() }
     }
 
     fn want_key(&self, subject: &Subject) -> String {
@@ -79,16 +78,14 @@ impl Wants {
                 watched_at: old.watched_at.max(want.watched_at),
                 own_at: old.own_at.max(want.own_at),
                 fresh_from: old.fresh_from.max(want.fresh_from),
-                seen_from: old.seen_from.max(want.seen_from),
             };
             // Moments close to each other are one.
             let again = new.watched_at.saturating_sub(old.watched_at) <= 1_000
                 && new.own_at.saturating_sub(old.own_at) <= 1_000;
-            let same = (new.fresh_from, new.seen_from) == (old.fresh_from, old.seen_from) && again;
+            let same = new.fresh_from == old.fresh_from && again;
             (!same).then(|| {
-                let packer = Packer::default().number(new.watched_at.cast_unsigned());
-                let packer = packer.number(new.own_at.cast_unsigned());
-                packer.number(new.fresh_from.cast_unsigned()).number(new.seen_from.cast_unsigned()).0
+                let moments = [new.watched_at, new.own_at, new.fresh_from];
+                moments.into_iter().fold(Packer::default(), |all, one| all.number(one.cast_unsigned())).0
             })
         });
     }
@@ -126,6 +123,22 @@ impl Wants {
         });
     }
 
+    /// A ticket for who waits until all that he has touched has been read, and nothing is being told any more that was read before. Workers' clocks tell
+    /// the moment of the last event, which may be some time ago; so numbers are compared. `None` where too many take one at once.
+    pub fn ticket(&self) -> Option<u64> {
+        let mut ticket = 0;
+        let taken = change(&*self.shared, &self.tickets, &mut |old| {
+            ticket = Unpacker(old).number().unwrap_or_default().saturating_add(1);
+            Some(Packer::default().number(ticket).0)
+        });
+        taken.then_some(ticket)
+    }
+
+    /// The last ticket so far: asked for before [`Wants::take_touched`], everything that its owner has touched is among what that takes, or was before.
+    pub fn last_ticket(&self) -> u64 {
+        self.shared.get(&self.tickets).and_then(|(last, _)| Unpacker(&last).number()).unwrap_or_default()
+    }
+
     /// Takes what was noted down.
     pub fn take_touched(&self, namespace: &str) -> Vec<Touched> {
         let mut all = Vec::new();
@@ -140,7 +153,7 @@ impl Wants {
 fn unpack(bytes: &[u8]) -> Want {
     let mut bytes = Unpacker(bytes);
     let mut moment = || bytes.moment().unwrap_or_default();
-    Want { watched_at: moment(), own_at: moment(), fresh_from: moment(), seen_from: moment() }
+    Want { watched_at: moment(), own_at: moment(), fresh_from: moment() }
 }
 
 fn unpack_touched(bytes: &[u8]) -> Vec<Touched> {
@@ -173,6 +186,20 @@ mod tests {
         assert_eq!((of(&workspaces), of(&templates)), ((9_000, 5_000), (5_000, 0)));
         other.want(&templates, Want { watched_at: 5_500, own_at: 5_500, ..Want::default() });
         assert_eq!(of(&templates), (5_500, 5_500));
+    }
+
+    #[test]
+    fn a_turn_that_has_begun_does_not_serve_who_comes_later() {
+        let shared = Rc::new(Alone::default());
+        let (one, other) = (Wants::new(shared.clone(), "p."), Wants::new(shared, "p."));
+        let touched = [Touched { kind: Kind::Workspaces, id: "1".to_owned(), told: String::new() }];
+        let begun = one.last_ticket();
+        assert_eq!(one.take_touched("coder"), []);
+        other.touch("coder", &touched);
+        let ticket = other.ticket().unwrap();
+        assert!(begun < ticket, "however early the other's clock says that it was");
+        assert!(one.last_ticket() >= ticket);
+        assert_eq!(one.take_touched("coder"), touched);
     }
 
     #[test]

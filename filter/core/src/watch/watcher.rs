@@ -80,6 +80,8 @@ pub struct Watcher {
     version: u64,
     /// Version of the last event of anything up to that place.
     passed: u64,
+    /// The bookmark after all that is there has yet to be told.
+    end_is_due: bool,
     /// Ids and names of what was told to be there no more because a list had shown it: the history may tell of that later, if it does.
     missed: Vec<(String, String)>,
     /// A table has described its columns.
@@ -99,6 +101,7 @@ impl Watcher {
             place: 0,
             version: 0,
             passed: 0,
+            end_is_due: false,
             missed: Vec::new(),
             columns_told: false,
             over: false,
@@ -128,9 +131,12 @@ impl Watcher {
             Some(start) => self.begin(&mut out, start, now),
             None => Ok(()),
         };
+        if self.start.is_some() {
+            return out;
+        }
         let told = told.and_then(|()| self.go_on(&mut out, now));
         let told = match told {
-            Ok(()) if bookmark && self.wish.bookmarks => self.bookmark(&mut out, now, false),
+            Ok(()) if self.end_is_due || (bookmark && self.wish.bookmarks) => self.bookmark(&mut out, now),
             other => other,
         };
         if let Err(status) = told {
@@ -151,6 +157,7 @@ impl Watcher {
         same
     }
 
+    /// Begins, or leaves that to the next time: what is there may just be changing.
     fn begin(&mut self, out: &mut Vec<u8>, start: Start, now: Millis) -> Result<(), Status> {
         match start {
             Start::At(place, version) => {
@@ -158,17 +165,20 @@ impl Watcher {
                 Ok(())
             }
             Start::Present(end) => {
-                let (head, records) = self.hub.present(&self.wish.subjects).ok_or_else(too_old)?;
+                let Some((head, records)) = self.hub.present(&self.wish.subjects) else {
+                    self.start = Some(start);
+                    return Ok(());
+                };
                 for record in &records {
                     if self.selects(record) {
                         self.tell(out, record, EventType::Added, record.version, now);
                     }
                     self.version = self.version.max(record.version);
                 }
-                (self.place, self.passed) = (head.next, head.version);
-                if end { self.bookmark(out, now, true) } else { Ok(()) }
+                (self.place, self.passed, self.end_is_due) = (head.next, head.version, end);
+                Ok(())
             }
-            Start::List(version, lists) => self.after_list(out, version, &lists, now),
+            Start::List(version, lists) => self.after_list(out, version, lists, now),
             Start::Again(place, version) => {
                 self.version = version;
                 self.again(out, place, now)
@@ -237,14 +247,17 @@ impl Watcher {
         &mut self,
         out: &mut Vec<u8>,
         version: u64,
-        lists: &[Seed],
+        lists: Vec<Seed>,
         now: Millis,
     ) -> Result<(), Status> {
         self.version = version;
-        let (head, mut records) = self.hub.present(&self.wish.subjects).ok_or_else(too_old)?;
         // All changes so far are below this, and none that will come.
         let present = self.hub.clock.log_version(now);
-        for list in lists {
+        let Some((head, mut records)) = self.hub.present(&self.wish.subjects) else {
+            self.start = Some(Start::List(version, lists));
+            return Ok(());
+        };
+        for list in &lists {
             self.tell_missing(out, list, &records)?;
         }
         for record in records.iter_mut().filter(|record| record.version <= version) {
@@ -375,18 +388,25 @@ impl Watcher {
         }
     }
 
-    /// Says up to which version everything has been told.
-    fn bookmark(&mut self, out: &mut Vec<u8>, now: Millis, end: bool) -> Result<(), Status> {
+    /// Says up to which version everything has been told, unless changes are just being told.
+    fn bookmark(&mut self, out: &mut Vec<u8>, now: Millis) -> Result<(), Status> {
         // A place in the history that nothing has come after: what comes later gets a later version. Without subjects there is nothing to come.
         let moment = if self.wish.subjects.is_empty() { now } else { 0 };
         let mut version = self.hub.clock.log_version(moment);
-        for _ in 0..TRIES {
-            if self.hub.history.head().version == self.passed {
-                break;
+        let all_is_told = |watcher: &Self| {
+            // In this order: what has an older version has been told, or is being told at this moment.
+            !watcher.hub.clock.is_telling() && watcher.hub.history.head().version == watcher.passed
+        };
+        let mut tries = 0_u32;
+        while !all_is_told(self) {
+            tries = tries.saturating_add(1);
+            if tries > TRIES {
+                return Ok(());
             }
             self.go_on(out, now)?;
             version = self.hub.clock.log_version(moment);
         }
+        let end = std::mem::take(&mut self.end_is_due);
         let bare = Bare { resource_version: version, initial_events_end: end, ..Bare::default() };
         let (form, columns) = (self.wish.form, !self.columns_told);
         match self.wish.kind {

@@ -44,7 +44,7 @@ impl Observed {
         let mut ids = Vec::new();
         all.retain(|object| {
             let double = doubles.contains(&object.name);
-            if double {
+            if double && !ids.contains(&object.id) {
                 ids.push(object.id.clone());
             }
             !double
@@ -96,12 +96,14 @@ impl Writer {
     /// Takes up what the one before has left.
     pub fn new(hub: Rc<Hub>, subjects: &[Subject]) -> Self {
         let head = hub.history.head();
+        // What one before has begun to tell is looked for again.
+        hub.clock.told();
         let (tables, departed, evicted, free, unused) = Default::default();
         let mut writer = Self { hub, head, tables, departed, evicted, free, unused };
         for place in head.next.saturating_sub(DEPARTED).max(head.oldest)..head.next {
-            if let Some(event) =
-                writer.hub.history.event(place).filter(|event| event.change == Change::Deleted)
-            {
+            let Some(event) = writer.hub.history.event(place) else { continue };
+            writer.departed.retain(|departed| *departed != event.id);
+            if event.change == Change::Deleted {
                 writer.departed.push_back(event.id.clone());
             }
         }
@@ -305,6 +307,8 @@ impl Writer {
                     (record.name, record.hash, record.parts) = (object.name, object.hash, object.parts);
                     self.hub.store.set_record(place, &record);
                     self.set(subject, event.id.clone(), Some(known));
+                    // By another name.
+                    self.departed.retain(|departed| *departed != event.id);
                 }
                 None => {
                     if let Some(known) = known {
@@ -327,7 +331,9 @@ impl Writer {
         state.sum = self.sum(subject);
         state.sum_at = self.head.next.saturating_add(u64::try_from(events.len()).unwrap_or(u64::MAX));
         self.hub.store.set_state(subject, &state);
-        if !self.hub.history.append(&mut self.head, &events) {
+        let told = self.hub.history.append(&mut self.head, &events);
+        self.hub.clock.told();
+        if !told {
             return None;
         }
         state.places.retain(|place| !cleared.contains(place));
@@ -400,6 +406,8 @@ impl Writer {
 
     /// A complete reading has been taken in: it began at that moment, and that version was given out then.
     pub fn read(&self, subject: &Subject, began: Millis, version: u64) {
+        // Should that have failed before: it is said a few times a minute.
+        self.hub.clock.told();
         let state = self.hub.state(subject);
         let state =
             State { read_at: began, read_version: version, failure: String::new(), failed_at: 0, ..state };

@@ -51,8 +51,10 @@ impl World {
     pub(crate) fn client(&mut self, at: usize) {
         let now = self.now;
         while let Some((_, part)) = self.clients[at].parts.pop_front_if(|(moment, _)| *moment <= now) {
+            let (process, worker) = self.clients[at].place;
+            let clock = self.processes[process].workers[worker].clock;
             let Some(carried) = self.clients[at].carried.as_mut() else { break };
-            let told = carried.part(&part, false, now);
+            let told = carried.part(&part, false, clock);
             self.told(at, &told);
         }
         let client = &mut self.clients[at];
@@ -86,12 +88,15 @@ impl World {
         let headers =
             [(":method", "GET"), (":path", &format!("{PATH}{query}")), ("authorization", "Bearer t")];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-        let filter = self.processes[place.0].workers[place.1].filter.clone();
-        let Verdict::Serve(mut exchange) = filter.receive(Request::new(headers.to_vec(), None), now, 0)
+        // A request's moment is asked for when it has come.
+        let (clock, worker) = (self.now, &mut self.processes[place.0].workers[place.1]);
+        worker.clock = clock;
+        let filter = worker.filter.clone();
+        let Verdict::Serve(mut exchange) = filter.receive(Request::new(headers.to_vec(), None), clock, 0)
         else {
             panic!()
         };
-        let step = exchange.body(Vec::new(), true, now);
+        let step = exchange.body(Vec::new(), true, clock);
         self.carry_out(place, exchange, Some((at, request)), step);
     }
 
@@ -199,7 +204,10 @@ impl Told {
         match (before.kind.as_str(), self.kind.as_str()) {
             ("DELETED", "ADDED") => true,
             // Another one, which has come and gone in between, or has had the name for a while.
-            ("DELETED", _) => !same,
+            ("DELETED", _) if !same => true,
+            // The same, which has had it once more.
+            ("DELETED", "DELETED") => self.revision > before.revision,
+            ("DELETED", _) => false,
             (_, "ADDED") => false,
             (_, "MODIFIED") => same && self.revision != before.revision,
             _ => same,

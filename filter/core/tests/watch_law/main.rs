@@ -1,7 +1,8 @@
 //! The law of watches, in a world of its own time: whatever happens to Coder, to workers, to processes and to connections, everybody who watches
 //! ends up with what Coder has, no object ever goes back to an earlier state, and none is reported deleted that is there.
 //!
-//! Two processes with two workers each, on one kube-apiserver's bell; calls take time, and what they answer was true at some moment of it.
+//! Two processes with two workers each, on one kube-apiserver's bell; calls take time, and what they answer was true at some moment of it. Workers go by the
+//! moment of their last event, which may be a while ago.
 
 #![allow(
     clippy::unwrap_used,
@@ -83,6 +84,8 @@ fn what_once_broke_it() {
     ] {
         run(seed, 2, 60);
     }
+    // With three, a worker whose clock was some milliseconds late had taken another's turn away.
+    run(13_122_637_960_377_366_802, 3, 60);
 }
 
 fn go_on(world: &mut World, seconds: i64) {

@@ -16,6 +16,8 @@ use std::rc::Rc;
 pub(crate) type Asker = (usize, u64);
 
 pub(crate) struct Worker {
+    /// The moment of its last event, by which it goes.
+    pub(crate) clock: i64,
     pub(crate) filter: Rc<Filter>,
     pub(crate) works: Vec<(u64, Exchange, Option<Asker>)>,
     /// Called, and answered when it is time.
@@ -160,7 +162,15 @@ impl World {
         );
         let config = Config::parse(config.as_bytes()).unwrap();
         let filter = Filter::sharing(config, shared.clone(), self.dice.roll(u64::MAX));
-        Worker { filter, works: Vec::new(), calls: Vec::new() }
+        Worker { clock: self.now, filter, works: Vec::new(), calls: Vec::new() }
+    }
+
+    /// What a worker takes for the present: it asks when an event comes, and may be held up before it has dealt with that.
+    pub(crate) fn clock(&mut self, (process, worker): (usize, usize)) -> i64 {
+        let now = self.now - if self.dice.one_in(4) { self.dice.millis(60) } else { 0 };
+        let clock = &mut self.processes[process].workers[worker].clock;
+        *clock = now.max(*clock);
+        *clock
     }
 
     pub(crate) fn step(&mut self, busy: bool) {
@@ -236,9 +246,9 @@ impl World {
     }
 
     pub(crate) fn work(&mut self, process: usize, worker: usize) {
-        let now = self.now;
+        let (now, clock) = (self.now, self.clock((process, worker)));
         let filter = self.processes[process].workers[worker].filter.clone();
-        filter.keep(now);
+        filter.keep(clock);
         for mut exchange in filter.take_background() {
             let step = exchange.advance();
             self.carry_out((process, worker), exchange, None, step);
@@ -286,20 +296,20 @@ impl World {
             let (_, _, id, call, _, outcome) = place.calls.remove(at);
             let Some(at) = place.works.iter().position(|(of, ..)| *of == id) else { continue };
             let (_, mut exchange, client) = place.works.remove(at);
-            let step = exchange.resume(call, outcome.unwrap(), now);
+            let step = exchange.resume(call, outcome.unwrap(), clock);
             self.carry_out_as(id, (process, worker), exchange, client, step);
         }
         let due: Vec<u64> = self.processes[process].workers[worker]
             .works
             .iter()
-            .filter(|(_, exchange, _)| exchange.wakes_at().is_some_and(|moment| moment <= now))
+            .filter(|(_, exchange, _)| exchange.wakes_at().is_some_and(|moment| moment <= clock))
             .map(|(id, ..)| *id)
             .collect();
         for id in due {
             let place = &mut self.processes[process].workers[worker];
             let at = place.works.iter().position(|(of, ..)| *of == id).unwrap();
             let (_, mut exchange, client) = place.works.remove(at);
-            let step = exchange.wake(now);
+            let step = exchange.wake(clock);
             self.carry_out_as(id, (process, worker), exchange, client, step);
         }
     }
@@ -330,7 +340,7 @@ impl World {
                 let client = &mut self.clients[at];
                 if client.busy && client.request == request {
                     let mut carried = *carried;
-                    carried.begins(200, self.now);
+                    carried.begins(200, self.processes[place.0].workers[place.1].clock);
                     client.carried = Some(carried);
                     let part = json!({"type": "ADDED", "object": self.bell.json()}).to_string().into_bytes();
                     client.parts = VecDeque::from([(self.now + self.dice.millis(50), part)]);

@@ -151,6 +151,7 @@ impl Poll {
         if !leads {
             self.kinds.iter_mut().for_each(|reading| reading.led = false);
         }
+        let ticket = watching.hub.wants.last_ticket();
         for touched in watching.hub.wants.take_touched(&self.plane.namespace) {
             if !touched.told.is_empty() {
                 self.heard.push((touched.id.clone(), touched.told.clone()));
@@ -189,13 +190,13 @@ impl Poll {
             self.due.clear();
             self.reading(Kind::Workspaces, |reading| reading.due = true);
         }
+        // Who has lost his turn has told nothing of what he has read.
+        if !self.is_our_turn() {
+            return Ok(asked);
+        }
         // What was touched has been read, unless a full reading is to do that and is yet to come.
         for kind in self.kinds.iter().filter(|reading| !reading.due).map(|reading| reading.kind) {
-            let subject = self.subject(kind);
-            let waited_for = watching.hub.wants.of(&subject).seen_from;
-            if waited_for <= now && waited_for > watching.hub.state(&subject).seen_at {
-                watching.hub.seen(&subject, now);
-            }
+            watching.hub.seen(&self.subject(kind), ticket);
         }
         Ok(asked)
     }

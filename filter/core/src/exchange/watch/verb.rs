@@ -104,7 +104,7 @@ async fn begin(
     let selector = selector(asked.query);
     let fresh_from = if fresh { arrived } else { 0 };
     let mut waited = Waited::Not;
-    let mut want = Want { watched_at: arrived, own_at: arrived, fresh_from, seen_from: 0 };
+    let mut want = Want { watched_at: arrived, own_at: arrived, fresh_from };
     loop {
         (want.watched_at, want.own_at) = (cx.now(), cx.now());
         for subject in subjects {
@@ -133,11 +133,11 @@ async fn begin(
                         for (namespace, object) in objects {
                             hub.wants.touch(&namespace, &[object]);
                         }
-                        // What is done in this very millisecond may have begun before.
-                        want.seen_from = cx.now().saturating_add(1);
-                        waited = match waited {
-                            Waited::Not => Waited::Once(want.seen_from),
-                            _ => Waited::Twice(want.seen_from),
+                        waited = match (hub.wants.ticket(), waited) {
+                            (Some(ticket), Waited::Not) => Waited::Once(ticket),
+                            (Some(ticket), _) => Waited::Twice(ticket),
+                            // Once more, then.
+                            (None, _) => waited,
                         };
                     }
                     Position::Wait => {}
