@@ -149,8 +149,8 @@ pub(super) fn check_free(
 }
 
 /// Sees to it that a template gets the version that is asked for: at once where that has been imported before, else as soon as it has been. Returns
-/// Coder's answer where a version was made. No other version may become active after that, so marks on others go: first,
-/// and where a version is promoted at once as soon as it is, for a refusal must not take them away.
+/// Coder's answer where a version was made. No other version may become active after that, so marks on others go: first, for what is cut off in between must
+/// leave none behind. Where Coder then refuses to promote the version they are set again.
 pub(super) async fn reach(
     cx: &Cx,
     plane: &ControlPlane,
@@ -177,11 +177,20 @@ pub(super) async fn reach(
             }
         }
         Next::Promote(at) => {
-            let Some(version) = versions.get(*at) else { return Ok(None) };
-            cx.coder(plane, Intent::Change, requests::promote(&template.id, &version.id)).await?;
-            // The others wait to replace what is not active any more.
             for version in marked(Some(*at)) {
                 set(version, version::unmarked()).await?;
+            }
+            let Some(version) = versions.get(*at) else { return Ok(None) };
+            let promoted =
+                cx.coder(plane, Intent::Change, requests::promote(&template.id, &version.id)).await;
+            if let Err(e) = promoted {
+                // Refused: those that waited go on waiting.
+                if !matches!(e.class, Class::OutcomeUnknown { .. }) {
+                    for version in marked(Some(*at)) {
+                        let _ = set(version, &version.message).await;
+                    }
+                }
+                return Err(e);
             }
             // It is active: its mark means nothing any more.
             if version::is_marked(version) {

@@ -47,7 +47,7 @@ fn written_down_and_taken_away() {
 
 #[test]
 fn taken_up_by_another_process() {
-    let check = |age: i64, expect: &[&str]| {
+    let check = |age: i64, stays: bool, expect: &[&str]| {
         let wish = json!({ANNOTATION: format!("{} coder w-1-b1", NOW - age), "stop.aggregation.coder.com/x": "nonsense"});
         let lease = Rc::new(RefCell::new(json!({"metadata": {"annotations": wish}})));
         let coder = Coder::default();
@@ -64,7 +64,10 @@ fn taken_up_by_another_process() {
         world.scan();
         world.background();
         assert_eq!(world.writes(), expect, "{age}");
+        assert_eq!(!lease.borrow()["metadata"]["annotations"][ANNOTATION].is_null(), stays, "{age}");
     };
-    check(10_000, &[]);
-    check(100_000, &[r#"POST /api/v2/workspaces/w-1/builds {"transition":"stop"}"#]);
+    check(10_000, true, &[]);
+    // What could not be carried out for a week is not wished for any more.
+    check(7 * 86_400_000 + 1, false, &[]);
+    check(100_000, false, &[r#"POST /api/v2/workspaces/w-1/builds {"transition":"stop"}"#]);
 }

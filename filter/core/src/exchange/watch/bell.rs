@@ -40,6 +40,8 @@ pub(super) async fn keep(cx: Rc<Cx>, bell: Bell) {
         }
         cx.port.sleep_until(cx.now().saturating_add(LOOK)).await;
     }
+    // In this worker's next turn that is to be found out anew.
+    watching.leads.set(None);
     election.resign(&cx, &bell).await;
 }
 

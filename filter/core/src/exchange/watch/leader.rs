@@ -4,11 +4,11 @@
 //! holds.
 
 use super::super::context::Cx;
-use super::{LINGER, SAID, bell};
+use super::{LINGER, SAID, bell, subjects};
 use crate::config::Bell;
 use crate::json::{self, Fields, object};
 use crate::time::{self, Millis};
-use crate::watch::{Kind, Subject, Want};
+use crate::watch::{Subject, Want};
 use std::borrow::Cow;
 
 /// How long a holder is believed to be there after a sign of life, in milliseconds.
@@ -53,6 +53,8 @@ pub(super) struct Election {
     /// The Lease's version when the holder's last sign of life was seen, and when that was by our clock.
     seen: (String, Millis),
     holds: bool,
+    /// The Lease says so, too.
+    has_said: bool,
     /// When this process last gave way; 0 when it never has.
     gave_way: Millis,
 }
@@ -67,10 +69,11 @@ impl Election {
                     return;
                 }
             }
+            cx.filter.watching.leads.set(Some(self.holds));
         }
     }
 
-    /// Whether that is all. It is not when somebody else has changed the Lease meanwhile.
+    /// Whether that is all. It is not when somebody else has changed the Lease meanwhile; then nothing is known yet.
     async fn look(&mut self, cx: &Cx, bell: &Bell) -> bool {
         let watching = &cx.filter.watching;
         let me = watching.hub.process();
@@ -121,10 +124,12 @@ impl Election {
         let status = bell::patch(cx, bell, &bell.poller_lease, body).await.map_or(0, |answer| answer.status);
         if status == 409 {
             self.holds &= mine;
+            return false;
         }
+        self.has_said = self.holds && status == 200;
         // Who cannot say that he leads does so all the same, as long as nobody else says so.
         watching.leads.set(Some(self.holds));
-        status != 409
+        true
     }
 
     /// What others want to have watched is watched here, too. Whether there are others.
@@ -188,24 +193,27 @@ impl Election {
         body.into_bytes()
     }
 
-    /// Gives way at once, so that another replica need not wait.
-    pub(super) async fn resign(&mut self, cx: &Cx, bell: &Bell) {
-        if !std::mem::take(&mut self.holds) {
+    /// Gives way at once, so that another replica need not wait: unless one has taken its place already.
+    pub(super) async fn resign(self, cx: &Cx, bell: &Bell) {
+        // Nor has another worker of this process, which goes by the same name.
+        if !self.has_said || cx.filter.watching.hub.take_turn(cx.now()).is_none() {
             return;
         }
-        cx.filter.watching.leads.set(Some(false));
-        let body = br#"{"spec":{"holderIdentity":""}}"#.to_vec();
-        let _ = bell::patch(cx, bell, &bell.poller_lease, body).await;
+        let Ok(answer) = bell::send(cx, bell, "GET", &bell.poller_lease, Vec::new()).await else { return };
+        let Ok(lease) = json::read::<Lease<'_>>(&answer.body) else { return };
+        if lease.spec.holder == cx.filter.watching.hub.process() {
+            let version = bell::quoted(&lease.metadata.version);
+            let body =
+                format!(r#"{{"metadata":{{"resourceVersion":{version}}},"spec":{{"holderIdentity":""}}}}"#);
+            let _ = bell::patch(cx, bell, &bell.poller_lease, body.into_bytes()).await;
+        }
     }
 }
 
 /// What all workers of this process have streams of.
 fn wanted(cx: &Cx, now: Millis) -> Vec<Subject> {
-    let all = cx.filter.planes.all();
-    let of = |namespace: &str| Kind::ALL.map(|kind| Subject { namespace: namespace.to_owned(), kind });
-    let subjects = all.iter().flat_map(|place| of(&place.plane.namespace));
     let own_at = |subject: &Subject| cx.filter.watching.hub.wants.of(subject).own_at;
-    subjects.filter(|subject| now.saturating_sub(own_at(subject)) < SAID).collect()
+    subjects(&cx.filter.planes.all()).filter(|subject| now.saturating_sub(own_at(subject)) < SAID).collect()
 }
 
 /// `metav1.MicroTime`.

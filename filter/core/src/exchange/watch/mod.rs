@@ -9,6 +9,7 @@ mod jobs;
 mod leader;
 mod poll;
 mod reading;
+mod schedule;
 mod verb;
 
 pub use carried::Carried;
@@ -19,6 +20,7 @@ use super::caller::Caller;
 use super::context::Cx;
 use super::filter::Filter;
 use super::port::Port;
+use crate::planes::Mapping;
 use crate::time::Millis;
 use crate::watch::{Hub, Kind, Subject, Touched, Want, Writer};
 use std::cell::{Cell, RefCell};
@@ -55,7 +57,7 @@ pub(super) struct Watching {
     leads: Cell<Option<bool>>,
     /// When the bell was last found not to work; 0 when it does, as far as is known.
     bell_failed_at: Cell<Millis>,
-    /// Coder has failed since that moment, without an answer in between; 0 when it has not.
+    /// No Coder has answered since that moment, and one has failed; 0 when that is not so.
     failing_since: Cell<Millis>,
     /// Subjects with streams of this worker: how many there are, and when that was last said.
     watched: RefCell<Vec<(Subject, usize, Millis)>>,
@@ -179,10 +181,7 @@ pub(super) fn keep(filter: &Rc<Filter>, now: Millis) {
         return;
     }
     let Some(turn) = watching.hub.take_turn(now) else { return };
-    let subjects: Vec<Subject> = places
-        .iter()
-        .flat_map(|place| Kind::ALL.map(|kind| Subject { namespace: place.plane.namespace.clone(), kind }))
-        .collect();
+    let subjects: Vec<Subject> = subjects(&places).collect();
     if watching.running.borrow().is_empty() {
         watching.turn.set(turn);
         watching.writer.replace(Some(Writer::new(watching.hub.clone(), &subjects)));
@@ -198,6 +197,13 @@ pub(super) fn keep(filter: &Rc<Filter>, now: Millis) {
     if let Some(bell) = &filter.config.watch.bell {
         run(filter, "", now, |cx| bell::keep(cx, bell.clone()));
     }
+}
+
+/// All that can be watched.
+fn subjects(places: &[Mapping]) -> impl Iterator<Item = Subject> {
+    let of =
+        |place: &Mapping| Kind::ALL.map(|kind| Subject { namespace: place.plane.namespace.clone(), kind });
+    places.iter().flat_map(of)
 }
 
 /// Begins what does not run yet.

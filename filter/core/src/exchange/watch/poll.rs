@@ -7,6 +7,7 @@ use super::super::context::Cx;
 use super::super::join;
 use super::jobs::{Jobs, News};
 use super::reading::{self, One, Read};
+use super::schedule::{Schedule, jittered};
 use super::{LINGER, word};
 use crate::config::ControlPlane;
 use crate::kube::status::Status;
@@ -23,10 +24,6 @@ const SOON: Millis = 10;
 const ONE_BY_ONE: usize = 40;
 /// Calls to Coder at once where several workspaces are read.
 const AT_ONCE: usize = 4;
-/// How much later than the leader others read everything, in milliseconds.
-const FOLLOWING: Millis = 300_000;
-/// How long what is known is kept for those who come back, at least, in milliseconds.
-const FORGOTTEN: Millis = 300_000;
 /// After so long a failure, in milliseconds, everything is read again.
 const LASTING: Millis = 5_000;
 /// How long a workspace is read again and again because its agents are coming up.
@@ -50,7 +47,9 @@ struct Poll {
     heard: Vec<(String, String)>,
     /// Ids of those that are settling, and until when that is believed.
     settling: Vec<(String, Millis)>,
-    kinds: [Reading; 2],
+    kinds: [Schedule; 2],
+    /// This Coder has failed since that moment, without an answer in between; 0 when it has not.
+    failing_since: Millis,
     pause: Millis,
     /// Coder is left alone until then.
     paused_until: Millis,
@@ -73,23 +72,8 @@ impl Found {
     }
 }
 
-/// A kind's full readings.
-struct Reading {
-    kind: Kind,
-    /// When one is to be made, if nobody wants one before.
-    next: Millis,
-    /// None is made before.
-    not_before: Millis,
-    due: bool,
-    /// Whether the last one was made as the leader, and nothing was missed since. Who begins to lead does not know what others have been told, nor what his
-    /// predecessor had yet to tell.
-    led: bool,
-}
-
 pub(super) async fn poll(cx: Rc<Cx>, plane: Rc<ControlPlane>) {
-    let kinds = Kind::ALL.map(|kind| Reading { kind, next: 0, not_before: 0, due: false, led: false });
-    let (jobs, next_jobs, due, heard, settling, pause, paused_until) = Default::default();
-    let mut poll = Poll { cx, plane, jobs, next_jobs, due, heard, settling, kinds, pause, paused_until };
+    let mut poll = Poll::new(cx, plane);
     loop {
         let now = poll.cx.now();
         let wanted = Kind::ALL.map(|kind| poll.is_wanted(kind));
@@ -103,7 +87,7 @@ pub(super) async fn poll(cx: Rc<Cx>, plane: Rc<ControlPlane>) {
             };
             match read {
                 Ok(true) => {
-                    poll.pause = 0;
+                    (poll.pause, poll.failing_since) = (0, 0);
                     poll.cx.filter.watching.failing_since.set(0);
                 }
                 Ok(false) => {}
@@ -117,6 +101,12 @@ pub(super) async fn poll(cx: Rc<Cx>, plane: Rc<ControlPlane>) {
 }
 
 impl Poll {
+    fn new(cx: Rc<Cx>, plane: Rc<ControlPlane>) -> Self {
+        let kinds = Kind::ALL.map(Schedule::new);
+        let (jobs, next_jobs, due, heard, settling, failing_since, pause, paused_until) = Default::default();
+        Self { cx, plane, jobs, next_jobs, due, heard, settling, kinds, failing_since, pause, paused_until }
+    }
+
     fn subject(&self, kind: Kind) -> Subject {
         Subject { namespace: self.plane.namespace.clone(), kind }
     }
@@ -148,8 +138,8 @@ impl Poll {
         let (cx, now) = (self.cx.clone(), self.cx.now());
         let watching = &cx.filter.watching;
         let Some(leads) = watching.leads.get() else { return Ok(false) };
-        if !leads {
-            self.kinds.iter_mut().for_each(|reading| reading.led = false);
+        for (kind, wanted) in self.kinds.iter_mut().zip(wanted) {
+            kind.follow(leads, wanted);
         }
         let ticket = watching.hub.wants.last_ticket();
         for touched in watching.hub.wants.take_touched(&self.plane.namespace) {
@@ -158,9 +148,9 @@ impl Poll {
             }
             match touched.kind {
                 Kind::Workspaces if !touched.id.is_empty() => self.is_due(touched.id),
-                kind => self.reading(kind, |reading| {
-                    reading.due = true;
-                    reading.led &= touched.told != Touched::LOST;
+                kind => self.schedule(kind, |schedule| {
+                    schedule.due = true;
+                    schedule.led &= touched.told != Touched::LOST;
                 }),
             }
         }
@@ -173,7 +163,7 @@ impl Poll {
             asked = true;
         }
         if self.due.len() > ONE_BY_ONE {
-            self.reading(Kind::Workspaces, |reading| reading.due = true);
+            self.schedule(Kind::Workspaces, |schedule| schedule.due = true);
         }
         for (kind, wanted) in Kind::ALL.into_iter().zip(wanted) {
             if wanted && self.is_reading_due(kind, leads) {
@@ -188,22 +178,22 @@ impl Poll {
         self.heard.clear();
         if !self.due.is_empty() {
             self.due.clear();
-            self.reading(Kind::Workspaces, |reading| reading.due = true);
+            self.schedule(Kind::Workspaces, |schedule| schedule.due = true);
         }
         // Who has lost his turn has told nothing of what he has read.
         if !self.is_our_turn() {
             return Ok(asked);
         }
         // What was touched has been read, unless a full reading is to do that and is yet to come.
-        for kind in self.kinds.iter().filter(|reading| !reading.due).map(|reading| reading.kind) {
+        for kind in self.kinds.iter().filter(|schedule| !schedule.due).map(|schedule| schedule.kind) {
             watching.hub.seen(&self.subject(kind), ticket);
         }
         Ok(asked)
     }
 
-    fn reading(&mut self, kind: Kind, change: impl FnOnce(&mut Reading)) {
-        if let Some(reading) = self.kinds.iter_mut().find(|reading| reading.kind == kind) {
-            change(reading);
+    fn schedule(&mut self, kind: Kind, change: impl FnOnce(&mut Schedule)) {
+        if let Some(schedule) = self.kinds.iter_mut().find(|schedule| schedule.kind == kind) {
+            change(schedule);
         }
     }
 
@@ -223,32 +213,25 @@ impl Poll {
             self.is_due(id.0);
         }
         if news.all {
-            self.reading(Kind::Workspaces, |reading| reading.due = true);
+            self.schedule(Kind::Workspaces, |schedule| schedule.due = true);
         }
         if news.all || news.templates {
-            self.reading(Kind::Templates, |reading| reading.due = true);
+            self.schedule(Kind::Templates, |schedule| schedule.due = true);
         }
     }
 
     fn is_reading_due(&self, kind: Kind, leads: bool) -> bool {
-        let Some(reading) = self.kinds.iter().find(|reading| reading.kind == kind) else { return false };
-        let hub = &self.cx.filter.watching.hub;
-        let (subject, now) = (self.subject(kind), self.cx.now());
+        let (hub, subject, now) = (&self.cx.filter.watching.hub, self.subject(kind), self.cx.now());
         let state = hub.state(&subject);
         let waited_for = state.since == 0 || hub.wants.of(&subject).fresh_from > state.read_at;
-        // A process that has just taken this up does not know what it has missed.
-        // Nor does one that begins to lead, of when nobody did. Others only make sure, now and then, that no ring was missed.
-        let next = if leads { reading.next } else { reading.next.saturating_add(FOLLOWING) };
-        let missed = reading.next == 0 || (leads && !reading.led);
-        let due = waited_for || reading.due || missed || now >= next;
-        due && now >= reading.not_before
+        self.kinds.iter().any(|schedule| schedule.kind == kind && schedule.is_due(now, leads, waited_for))
     }
 
     /// A full reading, by the one that leads or by another.
     async fn read_all(&mut self, kind: Kind, leads: bool) -> Result<(), Status> {
         let cx = self.cx.clone();
         let (hub, subject) = (&cx.filter.watching.hub, self.subject(kind));
-        self.reading(kind, |reading| reading.due = false);
+        self.schedule(kind, |schedule| schedule.due = false);
         let mut due = Vec::new();
         if kind == Kind::Workspaces {
             self.jobs.forget_organizations();
@@ -259,11 +242,12 @@ impl Poll {
         let read = match reading::all(&cx, &self.plane, kind).await {
             Ok(read) => read,
             Err(status) => {
-                self.reading(kind, |reading| reading.due = true);
+                self.schedule(kind, |schedule| schedule.due = true);
                 return Err(status);
             }
         };
-        let age = self.forgotten(kind);
+        let mut age = 0;
+        self.schedule(kind, |schedule| age = schedule.forgets_after(&cx.filter.config.watch));
         let goes_on = self.with_writer(|writer| writer.goes_on(&subject, cx.now(), age)).unwrap_or(false);
         let mut read = Found { observed: self.settle(read), ..Found::default() };
         if goes_on {
@@ -285,7 +269,7 @@ impl Poll {
         }
         // What is not known to be as Coder has it must not pass for that.
         if let Some(status) = failure {
-            self.reading(kind, |reading| reading.due = true);
+            self.schedule(kind, |schedule| schedule.due = true);
             return Err(status);
         }
         if kind == Kind::Workspaces {
@@ -295,7 +279,8 @@ impl Poll {
             return Ok(());
         }
         self.with_writer(|writer| writer.read(&subject, began, version));
-        let begins_to_lead = self.rest(kind, began, leads);
+        let mut begins_to_lead = false;
+        self.schedule(kind, |schedule| begins_to_lead = schedule.rest(&cx, began, leads));
         if begins_to_lead {
             // Others read everything once, too; what changes from now on is found here.
             cx.filter.watching.ring([word(&subject, "", "")]);
@@ -304,33 +289,6 @@ impl Poll {
             cx.filter.watching.ring([]);
         }
         Ok(())
-    }
-
-    /// How old what is known may be to be gone on from, in milliseconds. What this poll has read itself it has followed ever since; what another has read it
-    /// takes up for as long as there need not have been another reading, and some time more, because clients come back.
-    fn forgotten(&self, kind: Kind) -> Millis {
-        if self.kinds.iter().any(|reading| reading.kind == kind && reading.next != 0) {
-            return Millis::MAX;
-        }
-        let reading = self.cx.filter.config.watch.reading();
-        FORGOTTEN.saturating_add(FOLLOWING).saturating_add(reading.saturating_mul(2))
-    }
-
-    /// Says when the next full reading is to be after one that is over. Whether this was the first as the leader.
-    fn rest(&mut self, kind: Kind, began: Millis, leads: bool) -> bool {
-        let cx = self.cx.clone();
-        let config = &cx.filter.config.watch;
-        let took = cx.now().saturating_sub(began).max(1);
-        let share = Millis::from(config.reading_share).max(1);
-        let rest = took.saturating_mul(100_i64.saturating_sub(share)).checked_div(share).unwrap_or_default();
-        let mut begins_to_lead = false;
-        self.reading(kind, |reading| {
-            reading.next = cx.now().saturating_add(jittered(&cx, rest.max(config.reading())));
-            // Also where somebody waits, Coder has as long for others as it had for this.
-            reading.not_before = cx.now().saturating_add(took);
-            begins_to_lead = leads && !std::mem::replace(&mut reading.led, leads);
-        });
-        begins_to_lead
     }
 
     /// Workspaces one by one, as long as that shows that others must be, too.
@@ -459,7 +417,7 @@ impl Poll {
         for id in self.with_writer(|writer| std::mem::take(&mut writer.evicted)).unwrap_or_default() {
             match kind {
                 Kind::Workspaces => self.is_due(id),
-                Kind::Templates => self.reading(kind, |reading| reading.due = true),
+                Kind::Templates => self.schedule(kind, |schedule| schedule.due = true),
             }
         }
     }
@@ -473,22 +431,19 @@ impl Poll {
         let (cx, now) = (self.cx.clone(), self.cx.now());
         self.pause = self.pause.saturating_mul(2).clamp(PAUSE.0, PAUSE.1);
         self.paused_until = now.saturating_add(jittered(&cx, self.pause));
-        let failing = &cx.filter.watching.failing_since;
-        if failing.get() == 0 {
-            failing.set(now);
+        let all_failing = &cx.filter.watching.failing_since;
+        if all_failing.get() == 0 {
+            all_failing.set(now);
         }
-        let lasting = now.saturating_sub(failing.get()) >= LASTING;
+        if self.failing_since == 0 {
+            self.failing_since = now;
+        }
+        let lasting = now.saturating_sub(self.failing_since) >= LASTING;
         for (kind, wanted) in Kind::ALL.into_iter().zip(wanted) {
             if wanted {
                 cx.filter.watching.hub.failed(&self.subject(kind), now, &status.message);
-                self.reading(kind, |reading| reading.due |= lasting);
+                self.schedule(kind, |schedule| schedule.due |= lasting);
             }
         }
     }
-}
-
-/// A little more or less, so that replicas do not all come at once.
-fn jittered(cx: &Cx, duration: Millis) -> Millis {
-    let tenths = i64::try_from(cx.filter.random.next(cx.now()) % 20).unwrap_or_default();
-    duration.saturating_add(duration.saturating_mul(tenths) / 100)
 }

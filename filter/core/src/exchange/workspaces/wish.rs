@@ -14,6 +14,8 @@ use std::borrow::Cow;
 const WISH: &str = "stop.aggregation.coder.com/";
 /// After so long, in milliseconds, others than who has written it down carry it out as well.
 const TAKEN_UP: Millis = 90_000;
+/// After so long, in milliseconds, nobody will: Coder does not know the workspace any more, or does not show it.
+const FORGOTTEN: Millis = 7 * 86_400_000;
 
 /// Writes it down.
 pub(super) async fn write(cx: &Cx, namespace: &str, id: &str, build: &str) {
@@ -63,7 +65,12 @@ pub(in crate::exchange) async fn take_up(cx: &Cx) {
         else {
             continue;
         };
-        let old = wished.parse::<Millis>().is_ok_and(|wished| cx.now().saturating_sub(wished) > TAKEN_UP);
+        let age = wished.parse::<Millis>().map_or(0, |wished| cx.now().saturating_sub(wished));
+        if age > FORGOTTEN {
+            forget(cx, id).await;
+            continue;
+        }
+        let old = age > TAKEN_UP;
         if let Some(plane) = cx.filter.planes.plane(namespace)
             && old
             && cx.filter.wishes.get(id.as_bytes(), cx.now()).is_none()
