@@ -10,6 +10,11 @@ use serde::ser::{Serialize, Serializer};
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub type Millis = i64;
 
+/// Whether a moment has come that was set `longest` milliseconds ahead at most: one that lies further ahead was set before the clock was set back.
+pub fn has_come(moment: Millis, now: Millis, longest: Millis) -> bool {
+    !(1..=longest).contains(&moment.saturating_sub(now))
+}
+
 /// One day in milliseconds.
 pub const DAY: Millis = 86_400_000;
 
@@ -282,6 +287,13 @@ fn write(millis: Millis) -> [u8; 20] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lies_too_far_ahead_has_come() {
+        let come = [99, 100, 101, 110, 111, Millis::MAX].map(|moment| has_come(moment, 100, 10));
+        assert_eq!(come, [true, true, false, false, true, true]);
+        assert!(has_come(Millis::MIN, 100, 10));
+    }
     use proptest::prelude::*;
 
     #[track_caller]

@@ -15,6 +15,7 @@ use coder_kube_core::config::Config;
 use coder_kube_core::exchange::{
     Answer, Call, CallId, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict,
 };
+use coder_kube_core::time::has_come;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -139,7 +140,7 @@ impl Vm {
         let Some(plugin) = self.plugins.get_mut(root) else { return };
         plugin.alarm.ticked();
         let now = host::now();
-        if plugin.next_check.is_some_and(|moment| moment <= now) {
+        if plugin.next_check.is_some_and(|moment| has_come(moment, now, NEXT_CHECK)) {
             self.check_credentials(root, now);
         }
         self.promote(root, now);
@@ -171,7 +172,7 @@ impl Vm {
     fn promote(&mut self, root: ContextId, now: Millis) {
         let Some(plugin) = self.plugins.get_mut(root) else { return };
         let Some(filter) = plugin.filter.clone() else { return };
-        if plugin.next_promotion.is_none_or(|moment| now < moment) {
+        if !plugin.next_promotion.is_some_and(|moment| has_come(moment, now, NEXT_PROMOTION)) {
             return;
         }
         plugin.next_promotion = Some(now.saturating_add(NEXT_PROMOTION));

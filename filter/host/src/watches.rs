@@ -15,11 +15,13 @@ pub(crate) struct Watches {
     all: Table<Watch>,
     /// No check is due before.
     next: Millis,
+    /// When that was last looked for. Where it is later than the present, the clock was set back.
+    last: Millis,
 }
 
 impl Watches {
     pub(crate) const fn new() -> Self {
-        Self { all: Table::new(), next: Millis::MAX }
+        Self { all: Table::new(), next: Millis::MAX, last: 0 }
     }
 
     pub(crate) fn insert(&mut self, context: ContextId, root: ContextId, carried: Box<Carried>) {
@@ -48,12 +50,13 @@ impl Watches {
     /// Begins the checks of a plugin's streams that are due, at most so many; the others follow.
     pub(crate) fn due(&mut self, root: ContextId, now: Millis, most: usize) -> Vec<(ContextId, Exchange)> {
         let mut due = Vec::new();
-        if now < self.next {
+        let last = std::mem::replace(&mut self.last, now);
+        if (last..self.next).contains(&now) {
             return due;
         }
         let mut next = Millis::MAX;
         for (context, watch) in self.all.iter_mut() {
-            if watch.root == root && watch.carried.checked_at() <= now && due.len() < most {
+            if watch.root == root && watch.carried.is_due(now) && due.len() < most {
                 due.push((*context, watch.carried.check(now)));
             }
             next = next.min(watch.carried.checked_at());

@@ -41,12 +41,14 @@ pub(crate) struct Works {
     all: Table<Work>,
     /// Those that sleep: their plugin and until when.
     sleepers: Table<(ContextId, Millis)>,
+    /// When those were last looked for whose moment has come.
+    last: Millis,
     next: WorkId,
 }
 
 impl Works {
     pub(crate) const fn new() -> Self {
-        Self { all: Table::new(), sleepers: Table::new(), next: 0 }
+        Self { all: Table::new(), sleepers: Table::new(), last: 0, next: 0 }
     }
 
     /// How many there are that a request is held up by. Work that goes on afterwards may wait for an hour, and must not keep requests out; nor must those
@@ -96,8 +98,15 @@ impl Works {
         self.sleepers.iter().filter(|(_, (of, _))| *of == root).map(|(_, (_, moment))| *moment).min()
     }
 
-    /// Those of a plugin's exchanges whose moment has come, at most so many.
-    pub(crate) fn due(&self, root: ContextId, now: Millis, most: usize) -> Vec<WorkId> {
+    /// Those of a plugin's exchanges whose moment has come, at most so many. A clock that was set back keeps none asleep.
+    pub(crate) fn due(&mut self, root: ContextId, now: Millis, most: usize) -> Vec<WorkId> {
+        let back = self.last.saturating_sub(now).max(0);
+        self.last = now;
+        if back > 0 {
+            for (_, (_, moment)) in self.sleepers.iter_mut() {
+                *moment = moment.saturating_sub(back);
+            }
+        }
         let due = self.sleepers.iter().filter(|(_, (of, moment))| *of == root && *moment <= now);
         due.map(|(id, _)| *id).take(most).collect()
     }
@@ -194,5 +203,7 @@ mod tests {
         assert_eq!(works.due(1, NOW + 30_000, 9), ids);
         works.take(ids[0]);
         assert_eq!(works.due(1, NOW + 30_000, 9), ids[1..]);
+        works.due(1, NOW + 29_000, 9);
+        assert_eq!(works.wakes_at(1), Some(NOW + 29_000), "the clock was set back");
     }
 }

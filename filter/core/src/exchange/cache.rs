@@ -2,7 +2,7 @@
 //!
 //! Bounded in number, bytes and age, one for each worker. Keys may hold credentials, so nothing of it is ever printed.
 
-use crate::time::Millis;
+use crate::time::{Millis, has_come};
 use std::any::Any;
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -38,7 +38,7 @@ impl<V: Clone + 'static> Cache<V> {
     pub(super) fn get(&self, key: &[u8], now: Millis) -> Option<V> {
         let entries = self.entries.borrow();
         let entry = entries.get(place(&entries, key).ok()?)?;
-        if now < entry.expires { entry.value.downcast_ref().cloned() } else { None }
+        if has_come(entry.expires, now, self.lifetime) { None } else { entry.value.downcast_ref().cloned() }
     }
 
     /// Remembers `value`. Where the cache is full, what has expired goes first, then everything: a caller who fills it with names of his
@@ -57,7 +57,7 @@ impl<V: Clone + 'static> Cache<V> {
             entries.len() >= self.capacity || held > KEYS
         };
         if is_full(&entries) {
-            entries.retain(|entry| now < entry.expires);
+            entries.retain(|entry| !has_come(entry.expires, now, self.lifetime));
             if is_full(&entries) {
                 entries.clear();
             }
@@ -90,6 +90,7 @@ mod tests {
         cache.put(b"a".to_vec(), 1, 100);
         assert_eq!(cache.get(b"a", 109), Some(1));
         assert_eq!(cache.get(b"a", 110), None);
+        assert_eq!(cache.get(b"a", 90), None, "a clock that was set back makes nobody's rights last longer");
         assert_eq!(cache.get(b"b", 100), None);
     }
 

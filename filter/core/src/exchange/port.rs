@@ -17,6 +17,8 @@ use std::task::{Context, Poll};
 
 /// How long the end of a request is waited for that has its answer already, in milliseconds.
 const READ_ON: Millis = 1_000;
+/// A clock that goes back by more was set back, in milliseconds.
+const STEP_BACK: Millis = 1_000;
 
 /// Names a call within its exchange.
 pub type CallId = u32;
@@ -155,10 +157,14 @@ impl Port {
         }
     }
 
-    /// Parks until the clock has reached `moment`.
-    pub async fn sleep_until(&self, moment: Millis) {
+    /// Parks until the clock has reached `moment`. One that is set back meanwhile prolongs that by nothing.
+    pub async fn sleep_until(&self, mut moment: Millis) {
+        let mut last = self.now();
         std::future::poll_fn(|_| {
-            if self.now() >= moment {
+            let now = self.now();
+            moment = moment.saturating_sub(last.saturating_sub(now).max(0));
+            last = now;
+            if now >= moment {
                 self.wakes_at.set(None);
                 return Poll::Ready(());
             }
@@ -262,8 +268,11 @@ impl Port {
         Pending { port: self, id }
     }
 
+    /// Small steps back are none: the clock is being adjusted. Large ones are followed, or all that waits would wait for as long.
     pub(super) fn set_now(&self, now: Millis) {
-        self.now.set(now.max(self.now()));
+        if now > self.now() || self.now().saturating_sub(now) > STEP_BACK {
+            self.now.set(now);
+        }
     }
 
     pub(super) fn hand_in(&self, id: CallId, outcome: Outcome) {

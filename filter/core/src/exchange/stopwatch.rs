@@ -28,7 +28,7 @@ impl Stopwatch {
         let Some(place) = calls.iter().position(|known| *known == id) else { return };
         calls.swap_remove(place);
         if calls.is_empty() {
-            self.total.set(self.total.get().saturating_add(now.saturating_sub(self.since.get())));
+            self.total.set(self.total.get().saturating_add(now.saturating_sub(self.since.get()).max(0)));
         }
     }
 

@@ -1,5 +1,6 @@
 //! One worker's access to what all workers of the process know.
 
+use super::LAGS;
 use super::bytes::{Packer, Unpacker};
 use super::clock::Clock;
 use super::history::{Event, Head, History};
@@ -23,9 +24,6 @@ use twox_hash::XxHash64;
 const TURN: Millis = 4_000;
 /// Renewed when less than this is left.
 const RENEWED: Millis = 2_000;
-/// How much longer than a turn one may seem to last, in milliseconds: workers go by the moment of their last event, which may be some time ago. A clock that
-/// was set back must not lengthen a turn by more.
-const LAGS: Millis = 4_000;
 /// Events that are kept as they were written, for the many watchers that want the same.
 const WRITTEN: usize = 32;
 /// How often the present state is looked at again while it changes.
@@ -370,7 +368,7 @@ impl Hub {
     }
 }
 
-/// Whether what is left of a turn is anything.
+/// Whether what is left of a turn is anything. A clock that was set back must not lengthen it for long.
 fn is_left(left: Millis) -> bool {
     (1..=TURN.saturating_add(LAGS)).contains(&left)
 }

@@ -6,6 +6,12 @@
 //!
 //! Knows no exchange and makes no calls: what was read of Coder is handed in, and what is to be read is noted down ([`Wants`]).
 
+use crate::time::Millis;
+
+/// How far workers' clocks may be apart, in milliseconds: they go by the moment of their last event, which may be some time ago. What lies further ahead was
+/// said before the clock was set back.
+const LAGS: Millis = 4_000;
+
 mod bytes;
 mod clock;
 mod history;

@@ -1,5 +1,6 @@
 //! What workers want of the one that reads Coder: which subjects are watched, how fresh they must be, and which objects were just changed by us.
 
+use super::LAGS;
 use super::bytes::{Packer, Unpacker};
 use super::shared::{NEVER_SET, SharedData, change};
 use super::subject::{Kind, Subject};
@@ -70,18 +71,22 @@ impl Wants {
         }
     }
 
-    /// Somebody watches a subject, and may wait for something.
+    /// Somebody watches a subject at this moment, and may wait for something.
     pub fn want(&self, subject: &Subject, want: Want) {
         change(&*self.shared, &self.want_key(subject), &mut |old| {
             let old = unpack(old);
+            // What lies ahead of the present was said before the clock was set back.
+            let later = |old: Millis, new: Millis| {
+                if old.saturating_sub(want.watched_at) > LAGS { new } else { old.max(new) }
+            };
             let new = Want {
-                watched_at: old.watched_at.max(want.watched_at),
-                own_at: old.own_at.max(want.own_at),
-                fresh_from: old.fresh_from.max(want.fresh_from),
+                watched_at: later(old.watched_at, want.watched_at),
+                own_at: later(old.own_at, want.own_at),
+                fresh_from: later(old.fresh_from, want.fresh_from),
             };
             // Moments close to each other are one.
-            let again = new.watched_at.saturating_sub(old.watched_at) <= 1_000
-                && new.own_at.saturating_sub(old.own_at) <= 1_000;
+            let close = |new: Millis, old: Millis| (0..=1_000).contains(&new.saturating_sub(old));
+            let again = close(new.watched_at, old.watched_at) && close(new.own_at, old.own_at);
             let same = new.fresh_from == old.fresh_from && again;
             (!same).then(|| {
                 let moments = [new.watched_at, new.own_at, new.fresh_from];
@@ -100,9 +105,8 @@ impl Wants {
         change(&*self.shared, &self.touched_key(namespace), &mut |old| {
             let mut all = unpack_touched(old);
             for one in touched {
-                let same = |other: &&mut Touched| {
-                    other.kind == one.kind && (other.id.is_empty() || other.id == one.id)
-                };
+                // Also where all are read: one that is named and has gone without having been known here is not among them.
+                let same = |other: &&mut Touched| (other.kind, &other.id) == (one.kind, &one.id);
                 if let Some(other) = all.iter_mut().find(same) {
                     if other.told != Touched::LOST {
                         other.told.clone_from(&one.told);
@@ -186,6 +190,11 @@ mod tests {
         assert_eq!((of(&workspaces), of(&templates)), ((9_000, 5_000), (5_000, 0)));
         other.want(&templates, Want { watched_at: 5_500, own_at: 5_500, ..Want::default() });
         assert_eq!(of(&templates), (5_500, 5_500));
+        let ahead = Want { watched_at: 90_000, own_at: 90_000, fresh_from: 90_000 };
+        let present = Want { watched_at: 7_000, own_at: 7_000, fresh_from: 6_000 };
+        one.want(&templates, ahead);
+        one.want(&templates, present);
+        assert_eq!(other.of(&templates), present, "a clock was set back");
     }
 
     #[test]
@@ -215,11 +224,9 @@ mod tests {
         assert_eq!(wants.take_touched("coder"), []);
         wants.touch("coder", &Touched::lost());
         wants.touch("coder", &[touched("", ""), touched("3", "c")]);
-        assert_eq!(
-            wants.take_touched("coder"),
-            Touched::lost(),
-            "one that names all does not know what was lost"
-        );
+        let [workspaces, templates] = Touched::lost();
+        let expect = [workspaces, templates, touched("3", "c")];
+        assert_eq!(wants.take_touched("coder"), expect, "who names all does not know what was lost");
         let many: Vec<_> = (0..=TOUCHED).map(|id| touched(&id.to_string(), "")).collect();
         wants.touch("coder", &many);
         assert_eq!(wants.take_touched("coder"), Touched::lost(), "more than can be kept");

@@ -120,6 +120,18 @@ fn when_coder_is_back_somebody_leads() {
     }
 }
 
+#[test]
+fn a_clock_that_is_set_back_stops_nothing() {
+    for (seed, replicas) in (1..=4).zip([1, 2].into_iter().cycle()) {
+        let (mut world, ids) = quiet(seed, replicas, 30);
+        world.set_back(3_600_000);
+        is_told(&mut world, &ids, seed, 20);
+        world.coder.change(&ids[2]);
+        go_on(&mut world, 60);
+        everybody_knows(&world, seed);
+    }
+}
+
 /// A reading that comes seldom tells what has changed, and is no new beginning.
 #[test]
 fn what_makes_no_job_is_told_by_the_next_reading() {

@@ -18,6 +18,8 @@ pub(crate) type Asker = (usize, u64);
 pub(crate) struct Worker {
     /// The moment of its last event, by which it goes.
     pub(crate) clock: i64,
+    /// That was set back since.
+    pub(crate) is_set_back: bool,
     pub(crate) filter: Rc<Filter>,
     pub(crate) works: Vec<(u64, Exchange, Option<Asker>)>,
     /// Called, and answered when it is time.
@@ -162,7 +164,7 @@ impl World {
         );
         let config = Config::parse(config.as_bytes()).unwrap();
         let filter = Filter::sharing(config, shared.clone(), self.dice.roll(u64::MAX));
-        Worker { clock: self.now, filter, works: Vec::new(), calls: Vec::new() }
+        Worker { clock: self.now, is_set_back: false, filter, works: Vec::new(), calls: Vec::new() }
     }
 
     /// What a worker takes for the present: it asks when an event comes, and may be held up before it has dealt with that.
@@ -209,6 +211,22 @@ impl World {
                 n += 1;
                 n == one + 1
             });
+        }
+    }
+
+    /// Everybody's clock is set back. The host wakes whatever sleeps.
+    pub(crate) fn set_back(&mut self, by: i64) {
+        self.now -= by;
+        for client in &mut self.clients {
+            client.not_before -= by;
+            client.parts.iter_mut().for_each(|(at, _)| *at -= by);
+        }
+        for worker in self.processes.iter_mut().flat_map(|process| &mut process.workers) {
+            worker.clock -= by;
+            for (reached, answered, ..) in &mut worker.calls {
+                (*reached, *answered) = (*reached - by, *answered - by);
+            }
+            worker.is_set_back = true;
         }
     }
 
@@ -299,12 +317,11 @@ impl World {
             let step = exchange.resume(call, outcome.unwrap(), clock);
             self.carry_out_as(id, (process, worker), exchange, client, step);
         }
-        let due: Vec<u64> = self.processes[process].workers[worker]
-            .works
-            .iter()
-            .filter(|(_, exchange, _)| exchange.wakes_at().is_some_and(|moment| moment <= clock))
-            .map(|(id, ..)| *id)
-            .collect();
+        let place = &mut self.processes[process].workers[worker];
+        let all = std::mem::take(&mut place.is_set_back);
+        let is_due = |exchange: &Exchange| exchange.wakes_at().is_some_and(|moment| all || moment <= clock);
+        let due: Vec<u64> =
+            place.works.iter().filter(|(_, exchange, _)| is_due(exchange)).map(|(id, ..)| *id).collect();
         for id in due {
             let place = &mut self.processes[process].workers[worker];
             let at = place.works.iter().position(|(of, ..)| *of == id).unwrap();

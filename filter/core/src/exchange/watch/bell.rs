@@ -9,7 +9,7 @@ use super::super::{Exchange, port::Pending};
 use super::{WORDS, leader, read_word};
 use crate::config::Bell;
 use crate::json::{self, object};
-use crate::time::Millis;
+use crate::time::{Millis, has_come};
 use crate::watch::Touched;
 use std::rc::Rc;
 
@@ -17,6 +17,8 @@ use std::rc::Rc;
 const RING: &str = "aggregation.coder.com/ring";
 /// Least time between two rings of a process, in milliseconds: each wakes everybody.
 const PAUSE: Millis = 250;
+/// The same after one that did not come through.
+const LONG_PAUSE: Millis = 1_000;
 /// How often is looked whether there is something to ring for, in milliseconds.
 const LOOK: Millis = 50;
 
@@ -28,14 +30,14 @@ pub(super) async fn keep(cx: Rc<Cx>, bell: Bell) {
     while watching.hub.take_turn(cx.now()).is_some() && watching.running.borrow().len() > 1 {
         election.go_on(&cx, &bell).await;
         let rung = watching.ring.borrow().is_some();
-        if rung && cx.now() >= next_ring {
+        if rung && has_come(next_ring, cx.now(), LONG_PAUSE) {
             next_ring = cx.now().saturating_add(PAUSE);
             let words = watching.ring.take().unwrap_or_default();
             let done = ring(&cx, &bell, &words).await.is_ok_and(|answer| answer.status == 200);
             watching.bell(done, cx.now());
             if !done {
                 watching.ring(words);
-                next_ring = cx.now().saturating_add(PAUSE.saturating_mul(4));
+                next_ring = cx.now().saturating_add(LONG_PAUSE);
             }
         }
         cx.port.sleep_until(cx.now().saturating_add(LOOK)).await;

@@ -14,7 +14,7 @@ use crate::config::Bell;
 use crate::kube::authorization::Attributes;
 use crate::kube::request_info::ResourceRequest;
 use crate::kube::status::Status;
-use crate::time::Millis;
+use crate::time::{Millis, has_come};
 use crate::watch::Watcher;
 use std::fmt;
 use std::rc::Rc;
@@ -107,7 +107,12 @@ impl Carried {
         self.watcher.pull(now, bookmark)
     }
 
-    /// When [`Carried::check`] is due.
+    /// Whether [`Carried::check`] is due.
+    pub fn is_due(&self, now: Millis) -> bool {
+        has_come(self.next_check, now, CHECKED)
+    }
+
+    /// When it will be.
     pub fn checked_at(&self) -> Millis {
         self.next_check
     }

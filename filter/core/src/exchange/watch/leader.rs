@@ -62,7 +62,7 @@ pub(super) struct Election {
 impl Election {
     /// Looks, when it is time, whether there is a leader, and becomes it if there is none.
     pub(super) async fn go_on(&mut self, cx: &Cx, bell: &Bell) {
-        if cx.now() >= self.next {
+        if time::has_come(self.next, cx.now(), RENEWED) {
             self.next = cx.now().saturating_add(RENEWED);
             for _ in 0..TRIES {
                 if self.look(cx, bell).await {
@@ -82,7 +82,7 @@ impl Election {
         let lease = answer.as_ref().ok().filter(|answer| answer.status == 200);
         let Some(lease) = lease.and_then(|answer| json::read::<Lease<'_>>(&answer.body).ok()) else {
             // Who cannot ask leads: better twice than not at all.
-            if now.saturating_sub(self.seen.1) > LEASE {
+            if self.is_silent(now) {
                 watching.leads.set(Some(true));
             }
             return true;
@@ -96,13 +96,13 @@ impl Election {
             let old = self.seen.0.is_empty() && now.saturating_sub(renewed) > LEASE;
             self.seen = (sign, if old { 0 } else { now });
         }
-        let free = lease.spec.holder.is_empty() || now.saturating_sub(self.seen.1) > LEASE;
+        let free = lease.spec.holder.is_empty() || self.is_silent(now);
         let (mine, failing) = (lease.spec.holder == me, &watching.failing_since);
         let gives_way = mine && others && failing.get() != 0 && now.saturating_sub(failing.get()) > FAILING;
         if gives_way {
             self.gave_way = now;
         }
-        let leaves_it = now.saturating_sub(self.gave_way) <= FAILING;
+        let leaves_it = (0..=FAILING).contains(&now.saturating_sub(self.gave_way));
         let held = self.holds;
         self.holds = (mine && !gives_way) || (free && !(others && leaves_it));
         if self.holds && !held {
@@ -130,6 +130,11 @@ impl Election {
         // Who cannot say that he leads does so all the same, as long as nobody else says so.
         watching.leads.set(Some(self.holds));
         true
+    }
+
+    /// Whether nobody who holds the Lease is believed to be there. A clock that was set back must not make him live longer.
+    fn is_silent(&self, now: Millis) -> bool {
+        now.saturating_sub(self.seen.1).unsigned_abs() > LEASE.unsigned_abs()
     }
 
     /// What others want to have watched is watched here, too. Whether there are others.

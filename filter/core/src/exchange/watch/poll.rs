@@ -12,7 +12,7 @@ use super::{LINGER, word};
 use crate::config::ControlPlane;
 use crate::kube::status::Status;
 use crate::planes::{Mapping, identity_of};
-use crate::time::Millis;
+use crate::time::{Millis, has_come};
 use crate::watch::{Gone, Kind, Observed, Subject, Touched, Writer};
 use std::rc::Rc;
 
@@ -80,7 +80,7 @@ pub(super) async fn poll(cx: Rc<Cx>, plane: Rc<ControlPlane>) {
         let Some(mapping) = poll.mapping().filter(|_| wanted != [false; 2] && poll.is_our_turn()) else {
             return;
         };
-        if now >= poll.paused_until {
+        if has_come(poll.paused_until, now, PAUSE.1.saturating_mul(2)) {
             let read = match mapping.broken {
                 Some(status) => Err(status),
                 None => poll.turn(wanted).await,
@@ -155,9 +155,10 @@ impl Poll {
             }
         }
         let mut asked = false;
-        if leads && now >= self.next_jobs {
+        let between = cx.filter.config.watch.poll();
+        if leads && has_come(self.next_jobs, now, between.saturating_mul(2)) {
             // Before a first full reading: what happens from now on will be seen.
-            self.next_jobs = now.saturating_add(jittered(&cx, cx.filter.config.watch.poll()));
+            self.next_jobs = now.saturating_add(jittered(&cx, between));
             let news = self.jobs.look(&cx, &self.plane).await?;
             self.take(news);
             asked = true;

@@ -19,6 +19,8 @@ pub(super) struct Schedule {
     next: Millis,
     /// None is made before.
     not_before: Millis,
+    /// When that was said. Where it is later than the present, the clock was set back.
+    said_at: Millis,
     /// One is to be made as soon as may be.
     pub(super) due: bool,
     /// Whether the last one was made as the leader, and nothing was missed since. Who begins to lead does not know what others have been told, nor what his
@@ -30,7 +32,7 @@ pub(super) struct Schedule {
 
 impl Schedule {
     pub(super) fn new(kind: Kind) -> Self {
-        Self { kind, next: 0, not_before: 0, due: false, led: false, followed: false }
+        Self { kind, next: 0, not_before: 0, said_at: 0, due: false, led: false, followed: false }
     }
 
     /// Takes note of what this process is, and of whether somebody watches the kind: what nobody wants is not followed.
@@ -44,7 +46,7 @@ impl Schedule {
     pub(super) fn is_due(&self, now: Millis, leads: bool, waited_for: bool) -> bool {
         let next = if leads { self.next } else { self.next.saturating_add(FOLLOWING) };
         let missed = self.next == 0 || (leads && !self.led);
-        (waited_for || self.due || missed || now >= next) && now >= self.not_before
+        now < self.said_at || ((waited_for || self.due || missed || now >= next) && now >= self.not_before)
     }
 
     /// How old what is known may be to be gone on from, in milliseconds. What was read before has been followed ever since; what another poll has read is
@@ -62,6 +64,7 @@ impl Schedule {
         let took = cx.now().saturating_sub(began).max(1);
         let share = Millis::from(config.reading_share).max(1);
         let rest = took.saturating_mul(100_i64.saturating_sub(share)).checked_div(share).unwrap_or_default();
+        self.said_at = cx.now();
         self.next = cx.now().saturating_add(jittered(cx, rest.max(config.reading())));
         // Also where somebody waits, Coder has as long for others as it had for this.
         self.not_before = cx.now().saturating_add(took);
@@ -83,7 +86,7 @@ mod tests {
     /// A kind that was read at 1000 by a leader who found nothing that took long.
     fn read() -> Schedule {
         let first = Schedule::new(Kind::Workspaces);
-        Schedule { next: 31_000, not_before: 1_001, led: true, followed: true, ..first }
+        Schedule { next: 31_000, not_before: 1_001, said_at: 1_000, led: true, followed: true, ..first }
     }
 
     #[test]
@@ -101,6 +104,7 @@ mod tests {
         check(&nothing, 331_000, false, false, true);
         check(&nothing, 2_000, true, true, true);
         check(&nothing, 1_000, true, true, false);
+        check(&nothing, 900, true, false, true);
         check(&|schedule| schedule.due = true, 2_000, false, false, true);
         check(&|schedule| schedule.led = false, 2_000, true, false, true);
         check(&|schedule| schedule.led = false, 2_000, false, false, false);
