@@ -154,6 +154,24 @@ fn going_back() {
     }
 }
 
+#[test]
+fn what_waits_goes_on_waiting_where_the_way_back_is_refused() {
+    let coder = coder_with("x");
+    let world = coder.world();
+    put(&world, json!({"files": {"main.tf": "y"}}));
+    coder.import("y", "succeeded");
+    world.background();
+    put(&world, json!({"files": {"main.tf": "z"}}));
+    coder.fail("PATCH /templates/", 1, false, answer(403, &json!({"message": "Forbidden."})));
+    let reply = put(&world, json!({"files": {"main.tf": "x"}}));
+    refused(&reply, 403, "Forbidden", "");
+    coder.import("z", "succeeded");
+    world.background();
+    world.get(ONE);
+    world.background();
+    assert_eq!(coder.active("dev"), "z");
+}
+
 #[track_caller]
 fn check_unless(fine: bool, reply: &Reply, codes: &[u16], call: &str, outcome: &Outcome) {
     if fine {
