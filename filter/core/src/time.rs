@@ -10,11 +10,6 @@ use serde::ser::{Serialize, Serializer};
 /// Milliseconds since 1970-01-01T00:00:00Z.
 pub type Millis = i64;
 
-/// Whether a moment has come that was set `longest` milliseconds ahead at most: one that lies further ahead was set before the clock was set back.
-pub fn has_come(moment: Millis, now: Millis, longest: Millis) -> bool {
-    !(1..=longest).contains(&moment.saturating_sub(now))
-}
-
 /// One day in milliseconds.
 pub const DAY: Millis = 86_400_000;
 
@@ -22,6 +17,11 @@ pub const DAY: Millis = 86_400_000;
 const LAST: Millis = 253_402_300_799_999;
 /// 0000-01-01T00:00:00Z.
 const FIRST: Millis = -62_167_219_200_000;
+
+/// Whether a moment has come that was set `longest` milliseconds ahead at most: one that lies further ahead was set before the clock was set back.
+pub fn has_come(moment: Millis, now: Millis, longest: Millis) -> bool {
+    !(1..=longest).contains(&moment.saturating_sub(now))
+}
 
 /// A moment together with its text in the form of Kubernetes' `metav1.Time` (UTC, whole seconds), so that
 /// an answer can borrow the text instead of formatting it again. Copied, never allocated.
@@ -287,6 +287,7 @@ fn write(millis: Millis) -> [u8; 20] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn what_lies_too_far_ahead_has_come() {
@@ -294,7 +295,6 @@ mod tests {
         assert_eq!(come, [true, true, false, false, true, true]);
         assert!(has_come(Millis::MIN, 100, 10));
     }
-    use proptest::prelude::*;
 
     #[track_caller]
     fn check(input: &str, expect: Option<(Millis, &str)>) {

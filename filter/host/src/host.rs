@@ -4,6 +4,7 @@
 //! UTF-8), and a panic kills the VM of everybody on that worker; so the imports are bound here, once, and no status is fatal.
 //! Refuses to decide anything: no Kubernetes, no Coder, no state. ABI: proxy-wasm 0.2.1.
 
+use coder_kube_core::time::has_come;
 use coder_kube_core::watch::SharedData;
 use std::ptr::null_mut;
 
@@ -209,8 +210,7 @@ pub(crate) fn take_turn(key: &str, now: i64, interval: i64) -> bool {
     let known = Shared.get(key);
     if let Some((last, _)) = &known
         && let Ok(last) = last.as_slice().try_into().map(i64::from_le_bytes)
-        // A clock that was set back must not stop it for ever.
-        && (0..interval).contains(&now.saturating_sub(last))
+        && !has_come(last.saturating_add(interval), now, interval)
     {
         return false;
     }

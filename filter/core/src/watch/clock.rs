@@ -40,8 +40,8 @@ impl Newest {
         Self { version: next(), is_telling: next() != 0 }
     }
 
-    fn packed(self) -> Option<Vec<u8>> {
-        Some(Packer::default().number(self.version).number(u64::from(self.is_telling)).0)
+    fn packed(self) -> Vec<u8> {
+        Packer::default().number(self.version).number(u64::from(self.is_telling)).0
     }
 }
 
@@ -85,10 +85,11 @@ impl Clock {
 
     /// The history tells of all that was given a version, or never will.
     pub(super) fn told(&self) {
-        change(&*self.shared, &self.newest, &mut |newest| {
-            let newest = Newest::read(newest);
-            newest.is_telling.then(|| Newest { is_telling: false, ..newest }.packed())?
-        });
+        self.change(&mut |newest| newest.is_telling.then_some(Newest { is_telling: false, ..newest }));
+    }
+
+    fn change(&self, to: &mut dyn FnMut(Newest) -> Option<Newest>) {
+        change(&*self.shared, &self.newest, &mut |bytes| to(Newest::read(bytes)).map(Newest::packed));
     }
 
     fn read(&self) -> Newest {
@@ -97,16 +98,12 @@ impl Clock {
 
     /// Notes that a client has a version, of whichever replica: all that is given out from now on is later, whatever that one's clock was.
     pub fn at_least(&self, version: u64) {
-        change(&*self.shared, &self.newest, &mut |newest| {
-            let newest = Newest::read(newest);
-            (version > newest.version).then(|| Newest { version, ..newest }.packed())?
-        });
+        self.change(&mut |newest| (version > newest.version).then_some(Newest { version, ..newest }));
     }
 
     fn version(&self, now: Millis, mark: u64) -> u64 {
         let mut version = resource_version(now, mark);
-        change(&*self.shared, &self.newest, &mut |newest| {
-            let newest = Newest::read(newest);
+        self.change(&mut |newest| {
             version = resource_version(now, mark);
             if version <= newest.version {
                 version = above(moment(newest.version), newest.version, mark);
@@ -116,7 +113,7 @@ impl Clock {
                     return None;
                 }
             }
-            Newest { version, ..newest }.packed()
+            Some(Newest { version, ..newest })
         });
         version
     }
@@ -125,8 +122,8 @@ impl Clock {
     /// that was given out before, the present moment takes its place. [`Clock::told`] follows.
     pub(super) fn versions(&self, now: Millis, changes: &[(Option<Millis>, u64)]) -> Vec<u64> {
         let mut versions = Vec::with_capacity(changes.len());
-        change(&*self.shared, &self.newest, &mut |newest| {
-            let mut newest = Newest::read(newest).version;
+        self.change(&mut |newest| {
+            let mut newest = newest.version;
             versions.clear();
             for (stamp, hash) in changes {
                 let next = match stamp {
@@ -140,7 +137,7 @@ impl Clock {
                 versions.push(next);
                 newest = next;
             }
-            Newest { version: newest, is_telling: true }.packed()
+            Some(Newest { version: newest, is_telling: true })
         });
         versions
     }

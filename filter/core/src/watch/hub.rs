@@ -14,7 +14,7 @@ use crate::config::ControlPlane;
 use crate::kube::negotiation::Form;
 use crate::kube::watch_event::EventType;
 use crate::planes::{Planes, identity_of};
-use crate::time::Millis;
+use crate::time::{Millis, has_come};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -217,8 +217,7 @@ impl Hub {
             let mut old = Unpacker(old);
             let (owner, until) = (old.number(), old.moment().unwrap_or_default());
             let number = old.number().unwrap_or_default();
-            let left = until.saturating_sub(now);
-            let taken = is_left(left);
+            let (left, taken) = (until.saturating_sub(now), !is_over(until, now));
             mine = match owner == Some(worker) {
                 true => Some(number),
                 false => (!taken).then(|| number.saturating_add(1)),
@@ -235,7 +234,7 @@ impl Hub {
         let Some((bytes, _)) = self.shared.get(&self.turn) else { return false };
         let mut bytes = Unpacker(&bytes);
         let _ = bytes.number();
-        is_left(bytes.moment().unwrap_or_default().saturating_sub(now))
+        !is_over(bytes.moment().unwrap_or_default(), now)
     }
 
     /// Streams of this worker that watch.
@@ -368,7 +367,7 @@ impl Hub {
     }
 }
 
-/// Whether what is left of a turn is anything. A clock that was set back must not lengthen it for long.
-fn is_left(left: Millis) -> bool {
-    (1..=TURN.saturating_add(LAGS)).contains(&left)
+/// Whether a turn is over.
+fn is_over(until: Millis, now: Millis) -> bool {
+    has_come(until, now, TURN.saturating_add(LAGS))
 }

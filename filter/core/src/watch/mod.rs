@@ -6,12 +6,6 @@
 //!
 //! Knows no exchange and makes no calls: what was read of Coder is handed in, and what is to be read is noted down ([`Wants`]).
 
-use crate::time::Millis;
-
-/// How far workers' clocks may be apart, in milliseconds: they go by the moment of their last event, which may be some time ago. What lies further ahead was
-/// said before the clock was set back.
-const LAGS: Millis = 4_000;
-
 mod bytes;
 mod clock;
 mod history;
@@ -37,6 +31,12 @@ pub use view::{pack_template, view};
 pub use wants::{Touched, Want, Wants};
 pub use watcher::{Start, Watcher, Wish};
 pub use writer::{Gone, Observed, Writer};
+
+use crate::time::Millis;
+
+/// How far workers' clocks may be apart, in milliseconds: they go by the moment of their last event, which may be some time ago. What lies further ahead was
+/// said before the clock was set back.
+const LAGS: Millis = 4_000;
 
 #[cfg(test)]
 mod tests;

@@ -57,6 +57,16 @@ pub enum Waited {
     Twice(u64),
 }
 
+impl Waited {
+    /// Whether what was asked for has yet to be seen.
+    fn lasts(self, states: &[State]) -> bool {
+        match self {
+            Self::Not => false,
+            Self::Once(ticket) | Self::Twice(ticket) => states.iter().any(|state| state.seen < ticket),
+        }
+    }
+}
+
 impl Hub {
     /// Finds where to begin.
     pub fn position(&self, from: From<'_>) -> Position {
@@ -104,15 +114,14 @@ impl Hub {
             }
         };
         // The client may know more than whoever writes the history: what is being read at this moment may be older.
-        let seen = |ticket: u64| states.iter().all(|state| state.seen >= ticket);
         match from.waited {
+            waited if waited.lasts(&states) => Position::Wait,
             Waited::Not => Position::Unseen(Vec::new()),
-            Waited::Once(ticket) if seen(ticket) => match self.told_from(place, subjects, arrived) {
+            Waited::Once(_) => match self.told_from(place, subjects, arrived) {
                 told if told.is_empty() => Position::Found(Start::Again(place, version)),
                 told => Position::Unseen(told),
             },
-            Waited::Twice(ticket) if seen(ticket) => Position::Found(Start::Again(place, version)),
-            Waited::Once(_) | Waited::Twice(_) => Position::Wait,
+            Waited::Twice(_) => Position::Found(Start::Again(place, version)),
         }
     }
 
@@ -135,12 +144,11 @@ impl Hub {
         if !states.iter().all(is_read) {
             return if followed { Position::Wait } else { Position::Unread };
         }
-        let seen = |ticket: u64| states.iter().all(|state| state.seen >= ticket);
         match from.waited {
+            waited if waited.lasts(states) => Position::Wait,
             // The list may have shown what whoever writes the history has not seen yet, and what is being read at this moment may be older. Not so where all
             // has been read since.
             Waited::Not if followed => Position::Unseen(Vec::new()),
-            Waited::Once(ticket) | Waited::Twice(ticket) if !seen(ticket) => Position::Wait,
             Waited::Once(_) if !followed => Position::Found(Start::List(version, lists)),
             Waited::Not | Waited::Once(_) => {
                 let differing = lists.iter().map(|list| self.differing(list)).collect::<Option<Vec<_>>>();

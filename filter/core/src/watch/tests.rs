@@ -113,6 +113,11 @@ fn observed(id: &str, name: &str, hash: u64) -> Observed {
     Observed { id: id.to_owned(), name, hash, newest: 3, parts: workspace.to_string().into_bytes() }
 }
 
+/// As a list shows it.
+fn entry(object: &Observed) -> SeedEntry {
+    SeedEntry { id: object.id.clone(), name: object.name.clone(), hash: object.hash }
+}
+
 /// Kinds and names of events.
 fn told(lines: &[u8]) -> Vec<(String, String)> {
     let events = std::str::from_utf8(lines).unwrap().lines().map(|line| serde_json::from_str(line).unwrap());
@@ -124,8 +129,6 @@ fn told(lines: &[u8]) -> Vec<(String, String)> {
 fn what_has_gone_since_a_list_is_told_once() {
     let (planes, hub, mut writer, subject) = followed();
     // A list has shown three; whoever reads Coder for those who watch finds one of them.
-    let entry =
-        |object: &Observed| SeedEntry { id: object.id.clone(), name: object.name.clone(), hash: object.hash };
     let [stays, goes, returns] =
         [observed("1", "stays", 5), observed("2", "goes", 6), observed("3", "returns", 7)];
     let seed =
@@ -146,8 +149,6 @@ fn what_has_gone_since_a_list_is_told_once() {
 #[test]
 fn what_has_gone_since_a_list_is_known_to_have_gone_before_anybody_is_told() {
     let (planes, hub, mut writer, subject) = followed();
-    let entry =
-        |object: &Observed| SeedEntry { id: object.id.clone(), name: object.name.clone(), hash: object.hash };
     let [stays, changes, goes] =
         [observed("1", "stays", 5), observed("2", "changes", 6), observed("3", "goes", 7)];
     let seed =

@@ -101,10 +101,8 @@ impl Writer {
         let (tables, departed, evicted, free, unused) = Default::default();
         let mut writer = Self { hub, head, tables, departed, evicted, free, unused };
         for place in head.next.saturating_sub(DEPARTED).max(head.oldest)..head.next {
-            let Some(event) = writer.hub.history.event(place) else { continue };
-            writer.departed.retain(|departed| *departed != event.id);
-            if event.change == Change::Deleted {
-                writer.departed.push_back(event.id.clone());
+            if let Some(event) = writer.hub.history.event(place) {
+                writer.note(&event);
             }
         }
         let mut used = Vec::new();
@@ -176,6 +174,17 @@ impl Writer {
     /// Whether all has been told of an object that has been deleted.
     pub fn has_departed(&self, id: &str) -> bool {
         self.departed.iter().any(|departed| departed == id)
+    }
+
+    /// Remembers who has departed; one that is there again has lost a name only.
+    fn note(&mut self, event: &Event) {
+        self.departed.retain(|departed| *departed != event.id);
+        if event.change == Change::Deleted {
+            self.departed.push_back(event.id.clone());
+            while self.departed.len() > usize::try_from(DEPARTED).unwrap_or(usize::MAX) {
+                self.departed.pop_front();
+            }
+        }
     }
 
     /// Takes in objects as they were read by a reading that began at that moment, and ids of those that are gone. Returns how many changes that made; `None` when another writer has taken
@@ -307,8 +316,6 @@ impl Writer {
                     (record.name, record.hash, record.parts) = (object.name, object.hash, object.parts);
                     self.hub.store.set_record(place, &record);
                     self.set(subject, event.id.clone(), Some(known));
-                    // By another name.
-                    self.departed.retain(|departed| *departed != event.id);
                 }
                 None => {
                     if let Some(known) = known {
@@ -320,12 +327,7 @@ impl Writer {
                     self.set(subject, event.id.clone(), None);
                 }
             }
-            if event.change == Change::Deleted {
-                self.departed.push_back(event.id.clone());
-                while self.departed.len() > usize::try_from(DEPARTED).unwrap_or(usize::MAX) {
-                    self.departed.pop_front();
-                }
-            }
+            self.note(&event);
             events.push(event);
         }
         state.sum = self.sum(subject);

@@ -19,7 +19,7 @@ use crate::config::Discovery;
 use crate::kube::request_info::Verb;
 use crate::kube::status::Status;
 use crate::planes::{Mapping, identity_of};
-use crate::time::Millis;
+use crate::time::{Millis, has_come};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -72,9 +72,7 @@ pub(super) fn keep(filter: &Rc<Filter>, now: Millis) {
             state.hurry();
         }
     }
-    // A clock that was set back must not put it off.
-    let left = state.next.get().saturating_sub(now);
-    if left > 0 && left <= discovery.refresh().saturating_mul(2) {
+    if !has_come(state.next.get(), now, discovery.refresh().saturating_mul(2)) {
         return;
     }
     state.running.set(true);

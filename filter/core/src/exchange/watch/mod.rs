@@ -21,7 +21,7 @@ use super::context::Cx;
 use super::filter::Filter;
 use super::port::Port;
 use crate::planes::Mapping;
-use crate::time::Millis;
+use crate::time::{Millis, has_come};
 use crate::watch::{Hub, Kind, Subject, Touched, Want, Writer};
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -159,8 +159,7 @@ impl Watching {
 pub(super) fn keep(filter: &Rc<Filter>, now: Millis) {
     let watching = &filter.watching;
     let Some(due) = watching.wakes_at() else { return };
-    // A clock that was set back must not put it off.
-    if now < due && due.saturating_sub(now) <= KEEP {
+    if !has_come(due, now, KEEP) {
         return;
     }
     watching.next_keep.set(now.saturating_add(KEEP));

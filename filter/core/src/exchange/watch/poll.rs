@@ -148,10 +148,11 @@ impl Poll {
             }
             match touched.kind {
                 Kind::Workspaces if !touched.id.is_empty() => self.is_due(touched.id),
-                kind => self.schedule(kind, |schedule| {
+                kind => {
+                    let schedule = self.schedule(kind);
                     schedule.due = true;
                     schedule.led &= touched.told != Touched::LOST;
-                }),
+                }
             }
         }
         let mut asked = false;
@@ -164,7 +165,7 @@ impl Poll {
             asked = true;
         }
         if self.due.len() > ONE_BY_ONE {
-            self.schedule(Kind::Workspaces, |schedule| schedule.due = true);
+            self.schedule(Kind::Workspaces).due = true;
         }
         for (kind, wanted) in Kind::ALL.into_iter().zip(wanted) {
             if wanted && self.is_reading_due(kind, leads) {
@@ -179,7 +180,7 @@ impl Poll {
         self.heard.clear();
         if !self.due.is_empty() {
             self.due.clear();
-            self.schedule(Kind::Workspaces, |schedule| schedule.due = true);
+            self.schedule(Kind::Workspaces).due = true;
         }
         // Who has lost his turn has told nothing of what he has read.
         if !self.is_our_turn() {
@@ -192,9 +193,11 @@ impl Poll {
         Ok(asked)
     }
 
-    fn schedule(&mut self, kind: Kind, change: impl FnOnce(&mut Schedule)) {
-        if let Some(schedule) = self.kinds.iter_mut().find(|schedule| schedule.kind == kind) {
-            change(schedule);
+    fn schedule(&mut self, kind: Kind) -> &mut Schedule {
+        let [workspaces, templates] = &mut self.kinds;
+        match kind {
+            Kind::Workspaces => workspaces,
+            Kind::Templates => templates,
         }
     }
 
@@ -214,25 +217,25 @@ impl Poll {
             self.is_due(id.0);
         }
         if news.all {
-            self.schedule(Kind::Workspaces, |schedule| schedule.due = true);
+            self.schedule(Kind::Workspaces).due = true;
         }
         if news.all || news.templates {
-            self.schedule(Kind::Templates, |schedule| schedule.due = true);
+            self.schedule(Kind::Templates).due = true;
         }
     }
 
-    fn is_reading_due(&self, kind: Kind, leads: bool) -> bool {
+    fn is_reading_due(&mut self, kind: Kind, leads: bool) -> bool {
         let (hub, subject, now) = (&self.cx.filter.watching.hub, self.subject(kind), self.cx.now());
         let state = hub.state(&subject);
         let waited_for = state.since == 0 || hub.wants.of(&subject).fresh_from > state.read_at;
-        self.kinds.iter().any(|schedule| schedule.kind == kind && schedule.is_due(now, leads, waited_for))
+        self.schedule(kind).is_due(now, leads, waited_for)
     }
 
     /// A full reading, by the one that leads or by another.
     async fn read_all(&mut self, kind: Kind, leads: bool) -> Result<(), Status> {
         let cx = self.cx.clone();
         let (hub, subject) = (&cx.filter.watching.hub, self.subject(kind));
-        self.schedule(kind, |schedule| schedule.due = false);
+        self.schedule(kind).due = false;
         let mut due = Vec::new();
         if kind == Kind::Workspaces {
             self.jobs.forget_organizations();
@@ -243,12 +246,11 @@ impl Poll {
         let read = match reading::all(&cx, &self.plane, kind).await {
             Ok(read) => read,
             Err(status) => {
-                self.schedule(kind, |schedule| schedule.due = true);
+                self.schedule(kind).due = true;
                 return Err(status);
             }
         };
-        let mut age = 0;
-        self.schedule(kind, |schedule| age = schedule.forgets_after(&cx.filter.config.watch));
+        let age = self.schedule(kind).forgets_after(&cx.filter.config.watch);
         let goes_on = self.with_writer(|writer| writer.goes_on(&subject, cx.now(), age)).unwrap_or(false);
         let mut read = Found { observed: self.settle(read), ..Found::default() };
         if goes_on {
@@ -270,7 +272,7 @@ impl Poll {
         }
         // What is not known to be as Coder has it must not pass for that.
         if let Some(status) = failure {
-            self.schedule(kind, |schedule| schedule.due = true);
+            self.schedule(kind).due = true;
             return Err(status);
         }
         if kind == Kind::Workspaces {
@@ -280,8 +282,7 @@ impl Poll {
             return Ok(());
         }
         self.with_writer(|writer| writer.read(&subject, began, version));
-        let mut begins_to_lead = false;
-        self.schedule(kind, |schedule| begins_to_lead = schedule.rest(&cx, began, leads));
+        let begins_to_lead = self.schedule(kind).rest(&cx, began, leads);
         if begins_to_lead {
             // Others read everything once, too; what changes from now on is found here.
             cx.filter.watching.ring([word(&subject, "", "")]);
@@ -418,7 +419,7 @@ impl Poll {
         for id in self.with_writer(|writer| std::mem::take(&mut writer.evicted)).unwrap_or_default() {
             match kind {
                 Kind::Workspaces => self.is_due(id),
-                Kind::Templates => self.schedule(kind, |schedule| schedule.due = true),
+                Kind::Templates => self.schedule(kind).due = true,
             }
         }
     }
@@ -443,7 +444,7 @@ impl Poll {
         for (kind, wanted) in Kind::ALL.into_iter().zip(wanted) {
             if wanted {
                 cx.filter.watching.hub.failed(&self.subject(kind), now, &status.message);
-                self.schedule(kind, |schedule| schedule.due |= lasting);
+                self.schedule(kind).due |= lasting;
             }
         }
     }

@@ -7,7 +7,7 @@ use super::later;
 use crate::exchange::context::Cx;
 use crate::exchange::watch::{bell, is_id};
 use crate::json::{self, Fields, object};
-use crate::time::Millis;
+use crate::time::{DAY, Millis};
 use std::borrow::Cow;
 
 /// The annotation's name, before the id of the workspace. Its value: when it was wished, the namespace, and the build that is to be followed by a stop.
@@ -15,7 +15,7 @@ const WISH: &str = "stop.aggregation.coder.com/";
 /// After so long, in milliseconds, others than who has written it down carry it out as well.
 const TAKEN_UP: Millis = 90_000;
 /// After so long, in milliseconds, nobody will: Coder does not know the workspace any more, or does not show it.
-const FORGOTTEN: Millis = 7 * 86_400_000;
+const FORGOTTEN: Millis = 7 * DAY;
 
 /// Writes it down.
 pub(super) async fn write(cx: &Cx, namespace: &str, id: &str, build: &str) {
