@@ -30,6 +30,8 @@ pub(super) struct Event {
     pub(super) version: u64,
     /// When the reading began that has seen it, by our own clock.
     pub(super) seen_at: Millis,
+    /// Nobody here has looked for a while before: another replica may have shown states in between that are not known here.
+    pub(super) after_gap: bool,
     /// [`Subject::key`].
     pub(super) subject: String,
     pub(super) change: Change,
@@ -211,6 +213,7 @@ fn pack(event: &Event, place: u64) -> Vec<u8> {
         .number(place)
         .number(event.version)
         .number(event.seen_at.cast_unsigned())
+        .number(u64::from(event.after_gap))
         .text(&event.subject)
         .number(change)
         .text(&event.id)
@@ -229,6 +232,7 @@ fn unpack(bytes: &[u8], place: u64) -> Option<Event> {
     Some(Event {
         version: bytes.number()?,
         seen_at: bytes.moment()?,
+        after_gap: bytes.number()? != 0,
         subject: bytes.text()?.to_owned(),
         change: match bytes.number()? {
             0 => Change::Added,

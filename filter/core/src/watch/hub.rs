@@ -349,9 +349,10 @@ impl Hub {
         if let Some((_, line)) = self.written.borrow().iter().rev().find(|(of, _)| *of == writing) {
             return Some(line.clone());
         }
-        // Kubernetes shows what is not selected any more as it was before.
+        // Kubernetes shows what is not selected any more as it was before, where that is known.
         let before = event_type == EventType::Deleted && !event.before.is_empty();
-        let parts = if before { &event.before } else { &event.after };
+        let now_known = event.after_gap && !event.after.is_empty();
+        let parts = if before && !now_known { &event.before } else { &event.after };
         let (plane, kind) = self.plane(&event.subject)?;
         let line = view(&plane, kind, parts, |shown| {
             let mut out = Vec::with_capacity(4096);

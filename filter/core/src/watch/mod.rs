@@ -30,7 +30,7 @@ pub use subject::{Kind, Subject};
 pub use view::{pack_template, view};
 pub use wants::{Touched, Want, Wants};
 pub use watcher::{Start, Watcher, Wish};
-pub use writer::{Gone, Observed, Writer};
+pub use writer::{Gone, Observed, Seen, Writer};
 
 use crate::time::Millis;
 

@@ -29,6 +29,10 @@ fn followed() -> (Rc<Planes>, Rc<Hub>, Writer, Subject) {
     (planes, hub, writer, subject)
 }
 
+fn seen(at: i64) -> Seen {
+    Seen { at, after_gap: false }
+}
+
 /// A watch of a namespace, or of all.
 fn watch(hub: &Rc<Hub>, planes: &Planes, namespace: Option<&str>, start: Start) -> Watcher {
     let identities = identities(&planes.all(), namespace);
@@ -138,10 +142,10 @@ fn what_has_gone_since_a_list_is_told_once() {
     assert_eq!(told(&watch.pull(30, false)), [event("DELETED", "goes"), event("DELETED", "returns")]);
     // Then it hears of the two.
     let gone = Gone { ids: vec![goes.id.clone()], last: vec![goes] };
-    assert_eq!(writer.take_in(&subject, vec![returns.clone()], &gone, 40, 41), Some(2));
+    assert_eq!(writer.take_in(&subject, vec![returns.clone()], &gone, seen(40), 41), Some(2));
     assert_eq!(told(&watch.pull(42, false)), [event("ADDED", "returns")], "what is known is not told again");
     let gone = Gone { ids: vec![returns.id, "4".to_owned()], last: vec![observed("4", "never-seen", 8)] };
-    assert_eq!(writer.take_in(&subject, Vec::new(), &gone, 50, 51), Some(2));
+    assert_eq!(writer.take_in(&subject, Vec::new(), &gone, seen(50), 51), Some(2));
     assert_eq!(told(&watch.pull(52, false)), [event("DELETED", "never-seen"), event("DELETED", "returns")]);
 }
 
@@ -170,7 +174,7 @@ fn what_has_gone_since_a_list_is_known_to_have_gone_before_anybody_is_told() {
     let ticket = hub.wants.ticket().unwrap();
     assert!(matches!(position(Waited::Once(ticket)), Position::Wait));
     let gone = Gone { ids: vec!["3".to_owned()], last: vec![goes] };
-    assert_eq!(writer.take_in(&subject, Vec::new(), &gone, 30, 31), Some(1));
+    assert_eq!(writer.take_in(&subject, Vec::new(), &gone, seen(30), 31), Some(1));
     hub.seen(&subject, ticket);
     let Position::Found(start) = position(Waited::Once(ticket)) else { panic!() };
     let mut poll = watch(&hub, &planes, Some("a"), start);
@@ -202,13 +206,13 @@ fn a_rename_is_no_departure() {
     let (_, hub, mut writer, subject) = followed();
     writer.begin(&subject, vec![observed("1", "before", 5)], hub.clock.log_version(10));
     let renamed = vec![observed("1", "after", 6)];
-    assert_eq!(writer.take_in(&subject, renamed, &Gone::default(), 20, 21), Some(2));
+    assert_eq!(writer.take_in(&subject, renamed, &Gone::default(), seen(20), 21), Some(2));
     let departed = |writer: &Writer, id: &str| writer.has_departed(id);
     assert!(
         !departed(&writer, "1") && !departed(&Writer::new(hub.clone(), std::slice::from_ref(&subject)), "1")
     );
     let gone = Gone { ids: vec!["1".to_owned()], last: Vec::new() };
-    assert_eq!(writer.take_in(&subject, Vec::new(), &gone, 30, 31), Some(1));
+    assert_eq!(writer.take_in(&subject, Vec::new(), &gone, seen(30), 31), Some(1));
     assert!(departed(&writer, "1") && departed(&Writer::new(hub, &[subject]), "1"));
 }
 
@@ -242,7 +246,7 @@ fn what_is_told_again_is_what_has_changed_since() {
     let [goes, changes] = [observed("1", "goes", 5), observed("2", "changes", 6)];
     writer.begin(&subject, vec![goes, changes], hub.clock.log_version(10));
     let mut take_in = |observed: Vec<Observed>, gone: &Gone, now| {
-        writer.take_in(&subject, observed, gone, now, now).unwrap();
+        writer.take_in(&subject, observed, gone, seen(now), now).unwrap();
     };
     let none = Gone::default();
     // One is renamed twice and then goes, by a name that nobody here has seen; another takes its first name and changes.

@@ -205,6 +205,10 @@ impl Watcher {
                 (false, true) => EventType::Added,
                 (true, true) => EventType::Modified,
                 (true, false) => EventType::Deleted,
+                // Who comes from another replica may have seen it selected.
+                (false, false) if event.after_gap && self.may_have_been_selected(&event) => {
+                    EventType::Deleted
+                }
                 (false, false) => continue,
             };
             self.tell_event(out, place, &event, event_type, now);

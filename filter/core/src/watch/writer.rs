@@ -62,6 +62,15 @@ pub struct Gone {
     pub last: Vec<Observed>,
 }
 
+/// How changes were found.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// When the reading began that has seen them.
+    pub at: Millis,
+    /// Nobody here has looked for a while before.
+    pub after_gap: bool,
+}
+
 /// An object that is known.
 #[derive(Clone, Debug)]
 struct Known {
@@ -187,14 +196,13 @@ impl Writer {
         }
     }
 
-    /// Takes in objects as they were read by a reading that began at that moment, and ids of those that are gone. Returns how many changes that made; `None` when another writer has taken
-    /// over.
+    /// Takes in objects as they were read, and ids of those that are gone. Returns how many changes that made; `None` when another writer has taken over.
     pub fn take_in(
         &mut self,
         subject: &Subject,
         observed: Vec<Observed>,
         gone: &Gone,
-        began: Millis,
+        seen: Seen,
         now: Millis,
     ) -> Option<usize> {
         let key = subject.key();
@@ -203,7 +211,8 @@ impl Writer {
         let mut changes: Vec<(Option<Millis>, Event, Option<Observed>)> = Vec::new();
         let event = |change, (id, name): (&str, &str), before, after| Event {
             version: 0,
-            seen_at: began,
+            seen_at: seen.at,
+            after_gap: seen.after_gap,
             subject: key.clone(),
             change,
             id: id.to_owned(),
@@ -216,11 +225,8 @@ impl Writer {
         // What nobody here has ever seen, or not by this name: a list may have shown it. Not so where another has the name already, which has taken its place.
         let is_taken = |name: &str| table.objects.values().any(|known| known.name == name);
         for object in gone.last.iter().filter(|object| !is_taken(&object.name)) {
-            changes.push((
-                None,
-                event(Change::Deleted, (&object.id, &object.name), object.parts.clone(), Vec::new()),
-                None,
-            ));
+            let last = event(Change::Deleted, (&object.id, &object.name), object.parts.clone(), Vec::new());
+            changes.push((None, Event { after_gap: true, ..last }, None));
         }
         for id in &gone.ids {
             if let Some(known) = table.objects.get(id) {

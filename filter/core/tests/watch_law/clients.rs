@@ -142,7 +142,11 @@ impl World {
             let told = Told { kind: kind.to_owned(), uid: known.0.clone(), revision: known.1 };
             let before = self.clients[at].told_in_stream.insert(name.clone(), told.clone());
             if let Some(before) = before {
-                assert!(told.follows(&before), "after {before:?}: {event}\n{}", self.log);
+                assert!(
+                    told.follows(&before, self.clients[at].selects),
+                    "after {before:?}: {event}\n{}",
+                    self.log
+                );
             }
             if kind == "DELETED" {
                 self.check_gone(at, &name, &known.0);
@@ -177,7 +181,7 @@ impl World {
         let gone = self.coder.deleted.contains_key(id)
             || self.coder.former.contains(&(id.to_owned(), name.to_owned()))
             // It may have been in another state at times.
-            || matches!(self.clients[at].selects, Selects::Running | Selects::Status(_));
+            || self.clients[at].selects.may_change();
         assert!(gone, "{name} ({id}) is there\n{}", self.log);
     }
 }
@@ -199,12 +203,14 @@ pub(crate) struct Told {
 
 impl Told {
     /// Whether it may come after another one, in one stream.
-    fn follows(&self, before: &Self) -> bool {
+    fn follows(&self, before: &Self, selects: Selects) -> bool {
         let same = self.uid == before.uid;
         match (before.kind.as_str(), self.kind.as_str()) {
             ("DELETED", "ADDED") => true,
             // Another one, which has come and gone in between, or has had the name for a while.
             ("DELETED", _) if !same => true,
+            // Whether it was selected in between, while nobody here looked, is not known.
+            ("DELETED", "DELETED") if selects.may_change() => self.revision >= before.revision,
             // The same, which has had it once more.
             ("DELETED", "DELETED") => self.revision > before.revision,
             ("DELETED", _) => false,

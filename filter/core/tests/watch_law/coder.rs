@@ -38,9 +38,12 @@ pub(crate) struct Workspace {
     pub(crate) finishes_at: Option<i64>,
 }
 
+fn time(millis: i64) -> String {
+    coder_kube_core::time::format(millis / 1000 * 1000)
+}
+
 impl Workspace {
     pub(crate) fn json(&self) -> Value {
-        let time = |millis: i64| coder_kube_core::time::format(millis / 1000 * 1000);
         json!({
             "id": self.id, "created_at": time(START - 1_000_000), "owner_id": "u", "owner_name": "alice", "organization_name": "coder",
             "template_id": "t", "template_name": "dev", "name": self.name, "ttl_ms": self.revision * 60_000,
@@ -65,7 +68,8 @@ impl Workspace {
 #[derive(Default)]
 pub(crate) struct Coder {
     pub(crate) workspaces: BTreeMap<String, Workspace>,
-    pub(crate) jobs: Vec<(String, String)>,
+    /// Ids, workspaces, and when they were created.
+    pub(crate) jobs: Vec<(String, String, i64)>,
     pub(crate) deleted: BTreeMap<String, Workspace>,
     /// Names that objects had, by id.
     pub(crate) former: BTreeSet<(String, String)>,
@@ -85,7 +89,7 @@ impl Coder {
         workspace.revision = self.revision;
         (workspace.transition, workspace.status, workspace.built_at) = (transition, "pending", now);
         workspace.finishes_at = Some(now + takes);
-        self.jobs.push((format!("j-{id}-{}", workspace.build), id.to_owned()));
+        self.jobs.push((format!("j-{id}-{}", workspace.build), id.to_owned(), now));
     }
 
     /// Makes a workspace, unless there is one of that name. Returns its id.
@@ -197,13 +201,13 @@ impl Coder {
         }
         if path.ends_with("/provisionerjobs") {
             let jobs =
-                self.jobs.iter().rev().filter(|(id, _)| !query.starts_with("ids=") || query.contains(&**id));
-            let jobs = jobs.take(of("limit").filter(|n| *n > 0).unwrap_or(usize::MAX)).map(|(job, workspace)| {
+                self.jobs.iter().rev().filter(|(id, ..)| !query.starts_with("ids=") || query.contains(&**id));
+            let jobs = jobs.take(of("limit").filter(|n| *n > 0).unwrap_or(usize::MAX)).map(|(job, workspace, created_at)| {
                 let status = match self.workspaces.get(workspace) {
                     Some(of) if *job == format!("j-{workspace}-{}", of.build) => of.job(),
                     _ => "succeeded",
                 };
-                json!({"id": job, "created_at": "2026-01-01T00:00:00Z", "status": status, "type": "workspace_build", "metadata": {"workspace_id": workspace}})
+                json!({"id": job, "created_at": time(*created_at), "status": status, "type": "workspace_build", "metadata": {"workspace_id": workspace}})
             });
             return ok(200, &json!(jobs.collect::<Vec<_>>()));
         }

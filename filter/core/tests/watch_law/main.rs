@@ -30,6 +30,8 @@ const PATH: &str = "/apis/aggregation.coder.com/v1alpha1/namespaces/coder/coderw
 
 fn run(seed: u64, replicas: usize, seconds: i64) {
     let mut world = World::new(seed, replicas, replicas > 1, 10);
+    // After so long a version of another replica can be gone on from.
+    world.moves = seconds > 90;
     for _ in 0..seconds * 1000 / STEP {
         world.step(true);
     }
@@ -60,6 +62,11 @@ proptest! {
     #[test]
     fn with_three_replicas_too(seed: u64) {
         run(seed, 3, 60);
+    }
+
+    #[test]
+    fn for_longer_too(seed: u64) {
+        run(seed, 2, 180);
     }
 
     /// One Envoy, and no bell.
@@ -170,6 +177,47 @@ fn who_takes_over_finds_what_has_happened_meanwhile() {
         world.coder.change(&ids[2]);
         // That it is gone is believed after 15 seconds, and looked for every five; then Coder is read.
         go_on(&mut world, 15 + 5 + 8);
+        everybody_knows(&world, seed);
+    }
+}
+
+/// As above, and a workspace that only the newcomer has ever shown is made and deleted meanwhile: those who go on elsewhere are told.
+#[test]
+fn who_takes_over_finds_what_was_made_and_deleted_meanwhile() {
+    for seed in 1..=6 {
+        let (mut world, _) = quiet(seed, 2, 10);
+        go_on(&mut world, 80);
+        let newcomer = world.reader;
+        world.process_dies(newcomer);
+        let id = world.coder.make("brief".to_owned(), world.now, 300).unwrap();
+        world.all_move_to(newcomer, 500);
+        go_on(&mut world, 8);
+        everybody_knows(&world, seed);
+        world.coder.build(&id, "delete", world.now, 500);
+        world.all_move_to(1 - newcomer, 1_000);
+        go_on(&mut world, 30);
+        everybody_knows(&world, seed);
+    }
+}
+
+/// A replica without streams hears no rings: what was made and deleted meanwhile, and shown by another, is told to those who come over. So it is after a
+/// time in which nobody watched at all.
+#[test]
+fn who_has_heard_nothing_finds_what_was_made_and_deleted_meanwhile() {
+    for (seed, away) in (1..=8).zip([3_000, 100_000].into_iter().cycle()) {
+        let (mut world, ids) = quiet(seed, 2, 10);
+        go_on(&mut world, 170);
+        let deaf = usize::try_from(seed / 2 % 2).unwrap();
+        world.all_move_to(1 - deaf, 0);
+        go_on(&mut world, 10);
+        let id = world.coder.make("brief".to_owned(), world.now, 300).unwrap();
+        go_on(&mut world, 5);
+        everybody_knows(&world, seed);
+        world.coder.build(&id, "delete", world.now, 200);
+        world.all_move_to(deaf, away);
+        go_on(&mut world, 1);
+        world.coder.build(&ids[0], "stop", world.now, 200);
+        go_on(&mut world, away / 1000 + 20);
         everybody_knows(&world, seed);
     }
 }

@@ -51,6 +51,11 @@ impl Selects {
         }
     }
 
+    /// Whether an object can be selected at one time and not at another.
+    pub(crate) fn may_change(self) -> bool {
+        matches!(self, Self::Running | Self::Status(_))
+    }
+
     pub(crate) fn wants(self, workspace: &Workspace) -> bool {
         match self {
             Self::All => true,
@@ -102,6 +107,10 @@ pub(crate) struct World {
     pub(crate) with_bell: bool,
     /// `watch.readingSeconds`.
     pub(crate) reading_seconds: u32,
+    /// The process that every connection comes to; `None` for any.
+    pub(crate) only: Option<usize>,
+    /// Now and then all connections come to one process for a while.
+    pub(crate) moves: bool,
     /// Patches of the poller's Lease are forbidden.
     pub(crate) silent: bool,
     /// The process that has looked for news in Coder last.
@@ -123,6 +132,8 @@ impl World {
             next_work: 0,
             with_bell,
             reading_seconds,
+            only: None,
+            moves: false,
             silent: false,
             reader: 0,
             log: String::new(),
@@ -204,6 +215,14 @@ impl World {
         if self.dice.one_in(4000) {
             self.process_dies(place.0);
         }
+        if self.moves && self.dice.one_in(3000) {
+            // A deployment rolls, or a load balancer changes its mind: for a while there is one that nobody comes to.
+            self.log("all go elsewhere");
+            let after = self.dice.millis(5_000);
+            self.all_move_to(place.0, after);
+        } else if self.moves && self.dice.one_in(1500) {
+            self.only = None;
+        }
         if self.dice.one_in(300) {
             let one = usize::try_from(self.dice.roll(self.clients.len() as u64)).unwrap();
             let mut n = 0;
@@ -230,6 +249,14 @@ impl World {
         }
     }
 
+    /// Everybody's stream is reset, and nobody comes back for so long, and then to one process only.
+    pub(crate) fn all_move_to(&mut self, process: usize, after: i64) {
+        self.disconnect(|_| true);
+        self.only = Some(process);
+        let moment = self.now + after;
+        self.clients.iter_mut().for_each(|client| client.not_before = moment);
+    }
+
     /// And another begins in its place.
     pub(crate) fn process_dies(&mut self, process: usize) {
         self.log("a process dies");
@@ -241,8 +268,8 @@ impl World {
 
     /// Any worker.
     pub(crate) fn place(&mut self) -> (usize, usize) {
-        let process = self.dice.roll(self.processes.len() as u64);
-        (usize::try_from(process).unwrap(), usize::try_from(self.dice.roll(2)).unwrap())
+        let any = usize::try_from(self.dice.roll(self.processes.len() as u64)).unwrap();
+        (self.only.unwrap_or(any), usize::try_from(self.dice.roll(2)).unwrap())
     }
 
     pub(crate) fn log(&mut self, what: &str) {

@@ -6,6 +6,7 @@ use crate::coder::errors::{Class, Intent};
 use crate::coder::{self, Organization, ProvisionerJob, requests};
 use crate::config::ControlPlane;
 use crate::kube::status::Status;
+use crate::time::Millis;
 
 /// Jobs that are looked at in each organization, newest first.
 const NEWEST: u64 = 50;
@@ -17,6 +18,8 @@ const UNFINISHED: usize = 50;
 pub(super) struct News {
     /// Workspaces to be read again.
     pub(super) workspaces: Vec<String>,
+    /// Workspaces that were built while nobody looked: they may have been made and deleted in that time.
+    pub(super) unseen: Vec<String>,
     /// Templates are to be read again.
     pub(super) templates: bool,
     /// More has happened than can be told.
@@ -50,8 +53,13 @@ impl Jobs {
         self.hidden = false;
     }
 
-    /// Looks at the jobs of every organization.
-    pub(super) async fn look(&mut self, cx: &Cx, plane: &ControlPlane) -> Result<News, Status> {
+    /// Looks at the jobs of every organization. Where that is the first look, nobody has looked since a moment, by Coder's clock.
+    pub(super) async fn look(
+        &mut self,
+        cx: &Cx,
+        plane: &ControlPlane,
+        unseen_since: Millis,
+    ) -> Result<News, Status> {
         if self.hidden {
             return Ok(News::default());
         }
@@ -75,7 +83,7 @@ impl Jobs {
             let (news, mut now) = (&mut self.news, Vec::new());
             let before = seen.as_deref();
             let known = |jobs: &[Seen], id: &str| jobs.iter().any(|job| job.id == id);
-            take(&body, before, &mut now, news);
+            take(&body, before.ok_or(unseen_since), &mut now, news);
             let count = u64::try_from(now.len()).unwrap_or_default();
             let missed = before.is_some_and(|before| !now.iter().any(|job| known(before, &job.id)));
             news.all |= count == NEWEST && missed;
@@ -95,7 +103,7 @@ impl Jobs {
                 None
             };
             if let Some(body) = more {
-                take(&body, before, &mut now, news);
+                take(&body, before.ok_or(unseen_since), &mut now, news);
             }
             *seen = Some(now);
         }
@@ -103,22 +111,26 @@ impl Jobs {
     }
 }
 
-/// Compares jobs with what was seen of them. What has never been looked at before is no news.
-fn take(body: &[u8], seen: Option<&[Seen]>, now: &mut Vec<Seen>, news: &mut News) {
+/// Compares jobs with what was seen of them, or with the moment since when nobody has looked.
+fn take(body: &[u8], seen: Result<&[Seen], Millis>, now: &mut Vec<Seen>, news: &mut News) {
     let Ok(jobs) = coder::parse::<Vec<ProvisionerJob<'_>>>(body) else { return };
     for job in &jobs {
         if now.iter().any(|other| other.id == job.id.as_str()) {
             continue;
         }
-        let before = seen.unwrap_or_default().iter().find(|other| other.id == job.id.as_str());
-        if seen.is_some() && before.is_none_or(|before| before.status != job.status.as_str()) {
-            match &job.metadata.workspace_id {
-                Some(id) if !news.workspaces.iter().any(|other| other == id.as_str()) => {
-                    news.workspaces.push(id.as_str().to_owned());
-                }
-                Some(_) => {}
-                None => news.templates |= job.is_import(),
+        let (is_news, workspaces) = match seen {
+            Ok(seen) => {
+                let before = seen.iter().find(|other| other.id == job.id.as_str());
+                (before.is_none_or(|before| before.status != job.status.as_str()), &mut news.workspaces)
             }
+            Err(unseen_since) => (job.created_at.millis() >= unseen_since, &mut news.unseen),
+        };
+        match &job.metadata.workspace_id {
+            Some(id) if is_news && !workspaces.iter().any(|other| other == id.as_str()) => {
+                workspaces.push(id.as_str().to_owned());
+            }
+            None if is_news => news.templates |= job.is_import(),
+            _ => {}
         }
         now.push(Seen {
             id: job.id.as_str().to_owned(),

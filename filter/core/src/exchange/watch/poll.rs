@@ -13,7 +13,7 @@ use crate::config::ControlPlane;
 use crate::kube::status::Status;
 use crate::planes::{Mapping, identity_of};
 use crate::time::{Millis, has_come};
-use crate::watch::{Gone, Kind, Observed, Subject, Touched, Writer};
+use crate::watch::{Gone, Kind, Observed, Seen, Subject, Touched, Writer};
 use std::rc::Rc;
 
 /// How often is looked whether there is something to do, in milliseconds.
@@ -30,6 +30,8 @@ const LASTING: Millis = 5_000;
 const SETTLING: Millis = 300_000;
 /// How often objects are read again at once because two of them had the same name.
 const TRIES: usize = 3;
+/// Coder's clock and ours may be so far apart, in milliseconds.
+const APART: Millis = 15_000;
 /// The state of what has been deleted.
 const GONE: &str = "gone";
 /// First and longest pause after Coder has failed.
@@ -41,8 +43,12 @@ struct Poll {
     plane: Rc<ControlPlane>,
     jobs: Jobs,
     next_jobs: Millis,
+    /// Rings were missed: jobs are looked at once, also where another leads.
+    deaf: bool,
     /// Ids of workspaces to be read again.
     due: Vec<String>,
+    /// Ids of those that were built while nobody looked: where the next full reading lacks them they have come and gone, and another may have shown them.
+    unseen: Vec<String>,
     /// What others have told of some: their ids, and the state that they have seen. Of that they need not be told.
     heard: Vec<(String, String)>,
     /// Ids of those that are settling, and until when that is believed.
@@ -103,8 +109,23 @@ pub(super) async fn poll(cx: Rc<Cx>, plane: Rc<ControlPlane>) {
 impl Poll {
     fn new(cx: Rc<Cx>, plane: Rc<ControlPlane>) -> Self {
         let kinds = Kind::ALL.map(Schedule::new);
-        let (jobs, next_jobs, due, heard, settling, failing_since, pause, paused_until) = Default::default();
-        Self { cx, plane, jobs, next_jobs, due, heard, settling, kinds, failing_since, pause, paused_until }
+        let (jobs, next_jobs, deaf, due, unseen, heard, settling) = Default::default();
+        let (failing_since, pause, paused_until) = Default::default();
+        Self {
+            cx,
+            plane,
+            jobs,
+            next_jobs,
+            deaf,
+            due,
+            unseen,
+            heard,
+            settling,
+            kinds,
+            failing_since,
+            pause,
+            paused_until,
+        }
     }
 
     fn subject(&self, kind: Kind) -> Subject {
@@ -149,19 +170,24 @@ impl Poll {
             match touched.kind {
                 Kind::Workspaces if !touched.id.is_empty() => self.is_due(touched.id),
                 kind => {
+                    let lost = touched.told == Touched::LOST;
+                    self.deaf |= lost && kind == Kind::Workspaces;
                     let schedule = self.schedule(kind);
                     schedule.due = true;
-                    schedule.led &= touched.told != Touched::LOST;
+                    schedule.led &= !lost;
                 }
             }
         }
         let mut asked = false;
         let between = cx.filter.config.watch.poll();
-        if leads && has_come(self.next_jobs, now, between.saturating_mul(2)) {
+        if !leads {
+            // What another sees from now on he will tell.
+            (self.jobs, self.next_jobs) = Default::default();
+        }
+        if (leads && has_come(self.next_jobs, now, between.saturating_mul(2))) || self.deaf {
             // Before a first full reading: what happens from now on will be seen.
             self.next_jobs = now.saturating_add(jittered(&cx, between));
-            let news = self.jobs.look(&cx, &self.plane).await?;
-            self.take(news);
+            self.look_at_jobs().await?;
             asked = true;
         }
         if self.due.len() > ONE_BY_ONE {
@@ -207,11 +233,24 @@ impl Poll {
         }
     }
 
+    /// Looks for what has happened since the last look, or since the last full reading if there was none: all that was there then is known.
+    async fn look_at_jobs(&mut self) -> Result<(), Status> {
+        let cx = self.cx.clone();
+        let state = cx.filter.watching.hub.state(&self.subject(Kind::Workspaces));
+        // Nobody goes on from what was before the first.
+        let unseen_since = if state.since == 0 { Millis::MAX } else { state.read_at.saturating_sub(APART) };
+        let news = self.jobs.look(&cx, &self.plane, unseen_since).await?;
+        self.deaf = false;
+        self.take(news);
+        Ok(())
+    }
+
     fn take(&mut self, news: News) {
         let now = self.cx.now();
         for id in news.workspaces {
             self.is_due(id);
         }
+        self.unseen.extend(news.unseen);
         self.settling.retain(|(_, until)| now < *until);
         for id in self.settling.clone() {
             self.is_due(id.0);
@@ -240,6 +279,9 @@ impl Poll {
         if kind == Kind::Workspaces {
             self.jobs.forget_organizations();
             due = std::mem::take(&mut self.due);
+            let mut unseen = std::mem::take(&mut self.unseen);
+            self.with_writer(|writer| unseen.retain(|id| !writer.has_departed(id)));
+            due.extend(unseen);
         }
         let began = cx.now();
         let version = hub.clock.log_version(began);
@@ -247,6 +289,8 @@ impl Poll {
             Ok(read) => read,
             Err(status) => {
                 self.schedule(kind).due = true;
+                // What has been named may have gone without having been known here.
+                self.due.extend(due);
                 return Err(status);
             }
         };
@@ -265,7 +309,9 @@ impl Poll {
         self.read_doubles(kind, &mut read).await;
         let failure = read.failure.take();
         if goes_on {
-            self.take_in(&subject, began, read);
+            // Also where another leads: what he has told of has been heard and read.
+            let after_gap = !self.schedule(kind).led;
+            self.take_in(&subject, Seen { at: began, after_gap }, read);
         } else if failure.is_none() && self.is_our_turn() {
             self.with_writer(|writer| writer.begin(&subject, read.observed, version));
             self.read_again(kind);
@@ -311,7 +357,7 @@ impl Poll {
         let ids = std::mem::take(&mut self.due);
         let mut read = self.read_each(Kind::Workspaces, ids).await;
         let failure = read.failure.take();
-        self.take_in(&subject, began, read);
+        self.take_in(&subject, Seen { at: began, after_gap: false }, read);
         failure.map_or(Ok(()), Err)
     }
 
@@ -393,7 +439,7 @@ impl Poll {
     }
 
     /// Writes down what has changed, and rings. Other replicas read again what is named: what they may not have been told of.
-    fn take_in(&mut self, subject: &Subject, began: Millis, read: Found) {
+    fn take_in(&mut self, subject: &Subject, seen: Seen, read: Found) {
         let cx = self.cx.clone();
         let watching = &cx.filter.watching;
         let mut changed = self.changed(subject, &read.observed);
@@ -402,7 +448,7 @@ impl Poll {
         }
         changed.extend(read.gone.ids.iter().map(|id| (id.clone(), GONE.to_owned())));
         let written =
-            self.with_writer(|writer| writer.take_in(subject, read.observed, &read.gone, began, cx.now()));
+            self.with_writer(|writer| writer.take_in(subject, read.observed, &read.gone, seen, cx.now()));
         self.read_again(subject.kind);
         match written {
             Some(Some(0)) | None => {}
