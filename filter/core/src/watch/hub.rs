@@ -310,9 +310,7 @@ impl Hub {
 
     /// Whether changes of a subject are being written down, so that a watch can go on from a list that is made now.
     pub fn is_followed(&self, subject: &Subject, now: Millis, linger: Millis) -> bool {
-        self.is_read(now)
-            && self.state(subject).since != 0
-            && now.saturating_sub(self.wants.of(subject).watched_at) < linger
+        self.is_read(now) && self.state(subject).since != 0 && self.wants.of(subject).is_watched(now, linger)
     }
 
     /// What selectors can ask of an event's object, before or afterwards.

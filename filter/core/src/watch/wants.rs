@@ -4,7 +4,7 @@ use super::LAGS;
 use super::bytes::{Packer, Unpacker};
 use super::shared::{NEVER_SET, SharedData, change};
 use super::subject::{Kind, Subject};
-use crate::time::Millis;
+use crate::time::{Millis, has_come};
 use std::rc::Rc;
 
 /// Objects that wait to be read again; beyond that everything is read.
@@ -19,6 +19,23 @@ pub struct Want {
     pub own_at: Millis,
     /// Somebody waits for a complete reading that began no earlier.
     pub fresh_from: Millis,
+}
+
+impl Want {
+    /// Whether somebody has watched for less than that long ago, in milliseconds.
+    pub fn is_watched(self, now: Millis, within: Millis) -> bool {
+        is_recent(self.watched_at, now, within)
+    }
+
+    /// Whether somebody here has.
+    pub fn is_watched_here(self, now: Millis, within: Millis) -> bool {
+        is_recent(self.own_at, now, within)
+    }
+}
+
+/// What lies ahead of the present was said before the clock was set back.
+fn is_recent(said_at: Millis, now: Millis, within: Millis) -> bool {
+    !has_come(said_at.saturating_add(within), now, within.saturating_add(LAGS))
 }
 
 /// An object that has been changed, or may have been.

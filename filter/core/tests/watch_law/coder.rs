@@ -3,6 +3,7 @@
 use crate::START;
 use coder_kube_core::exchange::{Answer, Call, Lost, Outcome};
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Numbers that follow from a seed.
@@ -75,6 +76,8 @@ pub(crate) struct Coder {
     pub(crate) former: BTreeSet<(String, String)>,
     pub(crate) made: u64,
     pub(crate) down_until: i64,
+    /// So many calls fail.
+    pub(crate) fails: Cell<usize>,
     pub(crate) revision: i64,
 }
 
@@ -178,6 +181,10 @@ impl Coder {
     }
 
     pub(crate) fn answer(&self, call: &Call, dice: &mut Dice, now: i64) -> Outcome {
+        if self.fails.get() > 0 {
+            self.fails.update(|left| left - 1);
+            return ok(502, &json!({}));
+        }
         if now < self.down_until {
             return if dice.one_in(2) { Err(Lost::Unknown) } else { ok(502, &json!({})) };
         }

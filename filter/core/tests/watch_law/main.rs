@@ -28,8 +28,11 @@ const START: i64 = 1_795_255_200_000;
 const STEP: i64 = 10;
 const PATH: &str = "/apis/aggregation.coder.com/v1alpha1/namespaces/coder/coderworkspaces";
 
+/// Settings by which everything is read hardly ever.
+const SELDOM: &str = r#""readingSeconds":3600"#;
+
 fn run(seed: u64, replicas: usize, seconds: i64) {
-    let mut world = World::new(seed, replicas, replicas > 1, 10);
+    let mut world = World::new(seed, replicas, replicas > 1, r#""readingSeconds":10"#);
     // After so long a version of another replica can be gone on from.
     world.moves = seconds > 90;
     for _ in 0..seconds * 1000 / STEP {
@@ -66,7 +69,7 @@ proptest! {
 
     #[test]
     fn for_longer_too(seed: u64) {
-        run(seed, 2, 180);
+        run(seed, 2, 130);
     }
 
     /// One Envoy, and no bell.
@@ -99,9 +102,9 @@ fn go_on(world: &mut World, seconds: i64) {
     (0..seconds * 1000 / STEP).for_each(|_| world.step(false));
 }
 
-/// Replicas with a bell that know three workspaces.
-fn quiet(seed: u64, replicas: usize, reading_seconds: u32) -> (World, [String; 3]) {
-    let mut world = World::new(seed, replicas, true, reading_seconds);
+/// Replicas with a bell, and some settings, that know three workspaces.
+fn quiet(seed: u64, replicas: usize, settings: &str) -> (World, [String; 3]) {
+    let mut world = World::new(seed, replicas, true, settings);
     let ids = ["ws0", "ws1", "ws2"].map(|name| world.coder.make(name.to_owned(), START, 300).unwrap());
     go_on(&mut world, 40);
     everybody_knows(&world, seed);
@@ -120,7 +123,7 @@ fn is_told(world: &mut World, ids: &[String; 3], seed: u64, seconds: i64) {
 #[test]
 fn when_coder_is_back_somebody_leads() {
     for (seed, replicas) in (1..=6).zip([1, 2].into_iter().cycle()) {
-        let (mut world, ids) = quiet(seed, replicas, 3600);
+        let (mut world, ids) = quiet(seed, replicas, SELDOM);
         world.coder.down_until = world.now + 60_000;
         go_on(&mut world, 62);
         is_told(&mut world, &ids, seed, 40);
@@ -130,7 +133,7 @@ fn when_coder_is_back_somebody_leads() {
 #[test]
 fn a_clock_that_is_set_back_stops_nothing() {
     for (seed, replicas) in (1..=4).zip([1, 2].into_iter().cycle()) {
-        let (mut world, ids) = quiet(seed, replicas, 30);
+        let (mut world, ids) = quiet(seed, replicas, r#""readingSeconds":30"#);
         world.set_back(3_600_000);
         is_told(&mut world, &ids, seed, 20);
         world.coder.change(&ids[2]);
@@ -139,11 +142,38 @@ fn a_clock_that_is_set_back_stops_nothing() {
     }
 }
 
+#[test]
+fn where_nobody_watches_coder_is_left_alone_whatever_the_clock_does() {
+    for (seed, replicas) in (1..=4).zip([1, 2].into_iter().cycle()) {
+        let (mut world, _) = quiet(seed, replicas, SELDOM);
+        world.all_move_to(0, 300_000);
+        world.set_back(3_600_000);
+        world.clients.iter_mut().for_each(|client| client.not_before = world.now + 300_000);
+        go_on(&mut world, 130);
+        let asked = world.asked;
+        go_on(&mut world, 60);
+        assert_eq!(world.asked, asked, "seed {seed}");
+    }
+}
+
+/// Also where it would not be asked again before everybody takes it for dead.
+#[test]
+fn one_failure_of_coder_is_no_reason_to_give_way() {
+    for seed in 1..=4 {
+        let (mut world, ids) = quiet(seed, 2, r#""readingSeconds":3600,"pollSeconds":60"#);
+        let leads = world.leader;
+        world.coder.fails.set(1);
+        go_on(&mut world, 150);
+        assert_eq!((world.coder.fails.get(), world.leader), (0, leads), "seed {seed}");
+        is_told(&mut world, &ids, seed, 75);
+    }
+}
+
 /// A reading that comes seldom tells what has changed, and is no new beginning.
 #[test]
 fn what_makes_no_job_is_told_by_the_next_reading() {
     for seed in 1..=2 {
-        let (mut world, ids) = quiet(seed, 2, 400);
+        let (mut world, ids) = quiet(seed, 2, r#""readingSeconds":400"#);
         go_on(&mut world, 400);
         world.coder.change(&ids[2]);
         go_on(&mut world, 500);
@@ -155,7 +185,7 @@ fn what_makes_no_job_is_told_by_the_next_reading() {
 #[test]
 fn who_cannot_say_that_he_leads_leads() {
     for seed in 1..=6 {
-        let mut world = World::new(seed, 2, true, 3600);
+        let mut world = World::new(seed, 2, true, SELDOM);
         world.silent = true;
         let ids = ["ws0", "ws1", "ws2"].map(|name| world.coder.make(name.to_owned(), START, 300).unwrap());
         go_on(&mut world, 20);
@@ -169,8 +199,8 @@ fn who_cannot_say_that_he_leads_leads() {
 #[test]
 fn who_takes_over_finds_what_has_happened_meanwhile() {
     for seed in 1..=6 {
-        let (mut world, ids) = quiet(seed, 2, 3600);
-        world.process_dies(world.reader);
+        let (mut world, ids) = quiet(seed, 2, SELDOM);
+        world.process_dies(world.leader);
         go_on(&mut world, 2);
         world.coder.build(&ids[0], "stop", world.now, 1_500);
         world.coder.build(&ids[1], "delete", world.now, 500);
@@ -185,9 +215,9 @@ fn who_takes_over_finds_what_has_happened_meanwhile() {
 #[test]
 fn who_takes_over_finds_what_was_made_and_deleted_meanwhile() {
     for seed in 1..=6 {
-        let (mut world, _) = quiet(seed, 2, 10);
+        let (mut world, _) = quiet(seed, 2, r#""readingSeconds":10"#);
         go_on(&mut world, 80);
-        let newcomer = world.reader;
+        let newcomer = world.leader;
         world.process_dies(newcomer);
         let id = world.coder.make("brief".to_owned(), world.now, 300).unwrap();
         world.all_move_to(newcomer, 500);
@@ -205,7 +235,7 @@ fn who_takes_over_finds_what_was_made_and_deleted_meanwhile() {
 #[test]
 fn who_has_heard_nothing_finds_what_was_made_and_deleted_meanwhile() {
     for (seed, away) in (1..=8).zip([3_000, 100_000].into_iter().cycle()) {
-        let (mut world, ids) = quiet(seed, 2, 10);
+        let (mut world, ids) = quiet(seed, 2, r#""readingSeconds":10"#);
         go_on(&mut world, 170);
         let deaf = usize::try_from(seed / 2 % 2).unwrap();
         world.all_move_to(1 - deaf, 0);

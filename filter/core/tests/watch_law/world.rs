@@ -7,7 +7,7 @@ use crate::{START, STEP};
 use coder_kube_core::config::Config;
 use coder_kube_core::exchange::{Call, CallId, Carried, Exchange, Filter, Outcome, Step};
 use coder_kube_core::watch::Alone;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -105,21 +105,23 @@ pub(crate) struct World {
     pub(crate) clients: Vec<Client>,
     pub(crate) next_work: u64,
     pub(crate) with_bell: bool,
-    /// `watch.readingSeconds`.
-    pub(crate) reading_seconds: u32,
+    /// Below `watch`.
+    pub(crate) settings: String,
     /// The process that every connection comes to; `None` for any.
     pub(crate) only: Option<usize>,
     /// Now and then all connections come to one process for a while.
     pub(crate) moves: bool,
     /// Patches of the poller's Lease are forbidden.
     pub(crate) silent: bool,
-    /// The process that has looked for news in Coder last.
-    pub(crate) reader: usize,
+    /// Calls that Coder was asked.
+    pub(crate) asked: usize,
+    /// The process that has last said that it reads Coder for all.
+    pub(crate) leader: usize,
     pub(crate) log: String,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, replicas: usize, with_bell: bool, reading_seconds: u32) -> Self {
+    pub(crate) fn new(seed: u64, replicas: usize, with_bell: bool, settings: &str) -> Self {
         let mut world = Self {
             dice: Dice(seed | 1),
             now: START,
@@ -131,11 +133,12 @@ impl World {
             clients: Vec::new(),
             next_work: 0,
             with_bell,
-            reading_seconds,
+            settings: settings.to_owned(),
+            asked: 0,
             only: None,
             moves: false,
             silent: false,
-            reader: 0,
+            leader: 0,
             log: String::new(),
         };
         (world.bell.version, world.poller.version) = (8, 9);
@@ -168,9 +171,9 @@ impl World {
         } else {
             ""
         };
-        let reading = self.reading_seconds;
+        let settings = &self.settings;
         let config = format!(
-            r#"{{"mode":"front","kubernetes":{{"cluster":"kube"}},"limits":{{"listPageSize":5}},"watch":{{"readingSeconds":{reading}{bell}}},
+            r#"{{"mode":"front","kubernetes":{{"cluster":"kube"}},"limits":{{"listPageSize":5}},"watch":{{{settings}{bell}}},
             "controlPlanes":[{{"namespace":"coder","cluster":"coder","authority":"coder","dashboardURL":"https://c"}}]}}"#
         );
         let config = Config::parse(config.as_bytes()).unwrap();
@@ -302,11 +305,11 @@ impl World {
         for (_, _, _, _, call, outcome) in
             place.calls.iter_mut().filter(|call| call.0 <= now && call.5.is_none())
         {
-            if call.path.contains("/provisionerjobs") {
-                self.reader = process;
-            }
             *outcome = Some(match call.cluster.as_str() {
-                "coder" => self.coder.answer(call, &mut self.dice, now),
+                "coder" => {
+                    self.asked += 1;
+                    self.coder.answer(call, &mut self.dice, now)
+                }
                 "kube" if call.method == "GET" => ok(200, &json!({"kind": "Namespace", "metadata": {}})),
                 "kube" => ok(201, &review(call)),
                 _ => {
@@ -317,7 +320,11 @@ impl World {
                         ok(403, &json!({}))
                     } else if call.method == "PATCH" {
                         self.version += 1;
-                        let done = lease.patch(&serde_json::from_slice(&call.body).unwrap(), self.version);
+                        let body: Value = serde_json::from_slice(&call.body).unwrap();
+                        let done = lease.patch(&body, self.version);
+                        if done && body["spec"]["renewTime"].is_string() {
+                            self.leader = process;
+                        }
                         if done && is_bell {
                             let part =
                                 json!({"type": "MODIFIED", "object": lease.json()}).to_string().into_bytes();

@@ -162,7 +162,7 @@ impl Election {
         let mut words = said.split(' ');
         let until = words.next().and_then(|until| until.parse::<Millis>().ok()).unwrap_or_default();
         let said: Vec<&str> = words.collect();
-        until.saturating_sub(now) < LINGER / 2
+        !(LINGER / 2..=LINGER).contains(&until.saturating_sub(now))
             || wanted(cx, now).iter().any(|subject| !said.contains(&subject.key().as_str()))
     }
 
@@ -217,8 +217,8 @@ impl Election {
 
 /// What all workers of this process have streams of.
 fn wanted(cx: &Cx, now: Millis) -> Vec<Subject> {
-    let own_at = |subject: &Subject| cx.filter.watching.hub.wants.of(subject).own_at;
-    subjects(&cx.filter.planes.all()).filter(|subject| now.saturating_sub(own_at(subject)) < SAID).collect()
+    let wants = &cx.filter.watching.hub.wants;
+    subjects(&cx.filter.planes.all()).filter(|subject| wants.of(subject).is_watched_here(now, SAID)).collect()
 }
 
 /// `metav1.MicroTime`.

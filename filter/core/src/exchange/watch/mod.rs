@@ -5,11 +5,8 @@
 
 pub(super) mod bell;
 mod carried;
-mod jobs;
 mod leader;
 mod poll;
-mod reading;
-mod schedule;
 mod verb;
 
 pub use carried::Carried;
@@ -172,7 +169,7 @@ pub(super) fn keep(filter: &Rc<Filter>, now: Millis) {
     let wanted = |namespace: &str| {
         Kind::ALL.into_iter().any(|kind| {
             let subject = Subject { namespace: namespace.to_owned(), kind };
-            now.saturating_sub(watching.hub.wants.of(&subject).watched_at) < LINGER
+            watching.hub.wants.of(&subject).is_watched(now, LINGER)
         })
     };
     let places = filter.planes.all();

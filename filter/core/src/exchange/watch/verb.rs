@@ -130,8 +130,10 @@ async fn begin(
                     Position::Expired => return Ok(None),
                     Position::Unread => want.fresh_from = arrived,
                     Position::Unseen(objects) => {
-                        for (namespace, object) in objects {
-                            hub.wants.touch(&namespace, &[object]);
+                        for group in objects.chunk_by(|(one, _), (other, _)| one == other) {
+                            let [(namespace, _), ..] = group else { continue };
+                            let touched: Vec<_> = group.iter().map(|(_, object)| object.clone()).collect();
+                            hub.wants.touch(namespace, &touched);
                         }
                         waited = match (hub.wants.ticket(), waited) {
                             (Some(ticket), Waited::Not) => Waited::Once(ticket),

@@ -3,18 +3,22 @@
 //! One call after the other, so that what was read later is newer. What we have changed ourselves comes first, then what somebody waits for, then a look at
 //! Coder's jobs, and a full reading when it is time: that one takes long, and is kept to a share of Coder's time.
 
+mod jobs;
+mod reading;
+mod schedule;
+mod take_in;
+
 use super::super::context::Cx;
-use super::super::join;
-use super::jobs::{Jobs, News};
-use super::reading::{self, One, Read};
-use super::schedule::{Schedule, jittered};
 use super::{LINGER, word};
 use crate::config::ControlPlane;
 use crate::kube::status::Status;
 use crate::planes::{Mapping, identity_of};
 use crate::time::{Millis, has_come};
-use crate::watch::{Gone, Kind, Observed, Seen, Subject, Touched, Writer};
+use crate::watch::{Kind, Seen, Subject, Touched, Writer};
+use jobs::{Jobs, News};
+use schedule::{Schedule, jittered};
 use std::rc::Rc;
+use take_in::Found;
 
 /// How often is looked whether there is something to do, in milliseconds.
 const LOOK: Millis = 100;
@@ -22,18 +26,12 @@ const LOOK: Millis = 100;
 const SOON: Millis = 10;
 /// Workspaces that are read one by one; where there are more, all are read.
 const ONE_BY_ONE: usize = 40;
-/// Calls to Coder at once where several workspaces are read.
-const AT_ONCE: usize = 4;
 /// After so long a failure, in milliseconds, everything is read again.
 const LASTING: Millis = 5_000;
-/// How long a workspace is read again and again because its agents are coming up.
-const SETTLING: Millis = 300_000;
 /// How often objects are read again at once because two of them had the same name.
 const TRIES: usize = 3;
 /// Coder's clock and ours may be so far apart, in milliseconds.
 const APART: Millis = 15_000;
-/// The state of what has been deleted.
-const GONE: &str = "gone";
 /// First and longest pause after Coder has failed.
 const PAUSE: (Millis, Millis) = (500, 10_000);
 
@@ -59,23 +57,6 @@ struct Poll {
     pause: Millis,
     /// Coder is left alone until then.
     paused_until: Millis,
-}
-
-/// What was found.
-#[derive(Default)]
-struct Found {
-    observed: Vec<Observed>,
-    gone: Gone,
-    failure: Option<Status>,
-}
-
-impl Found {
-    fn extend(&mut self, more: Self) {
-        self.observed.extend(more.observed);
-        self.gone.ids.extend(more.gone.ids);
-        self.gone.last.extend(more.gone.last);
-        self.failure = self.failure.take().or(more.failure);
-    }
 }
 
 pub(super) async fn poll(cx: Rc<Cx>, plane: Rc<ControlPlane>) {
@@ -150,8 +131,7 @@ impl Poll {
     }
 
     fn is_wanted(&self, kind: Kind) -> bool {
-        let want = self.cx.filter.watching.hub.wants.of(&self.subject(kind));
-        self.cx.now().saturating_sub(want.watched_at) < LINGER
+        self.cx.filter.watching.hub.wants.of(&self.subject(kind)).is_watched(self.cx.now(), LINGER)
     }
 
     /// Does what is due. Whether Coder was asked.
@@ -184,6 +164,8 @@ impl Poll {
             // What another sees from now on he will tell.
             (self.jobs, self.next_jobs) = Default::default();
         }
+        // Nobody goes on from what was before the first reading.
+        self.deaf &= watching.hub.state(&self.subject(Kind::Workspaces)).since != 0;
         if (leads && has_come(self.next_jobs, now, between.saturating_mul(2))) || self.deaf {
             // Before a first full reading: what happens from now on will be seen.
             self.next_jobs = now.saturating_add(jittered(&cx, between));
@@ -237,7 +219,6 @@ impl Poll {
     async fn look_at_jobs(&mut self) -> Result<(), Status> {
         let cx = self.cx.clone();
         let state = cx.filter.watching.hub.state(&self.subject(Kind::Workspaces));
-        // Nobody goes on from what was before the first.
         let unseen_since = if state.since == 0 { Millis::MAX } else { state.read_at.saturating_sub(APART) };
         let news = self.jobs.look(&cx, &self.plane, unseen_since).await?;
         self.deaf = false;
@@ -361,115 +342,6 @@ impl Poll {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Reads objects by their ids. What Coder does not tell is looked at again later.
-    async fn read_each(&mut self, kind: Kind, ids: Vec<String>) -> Found {
-        let poll = &*self;
-        let found = join::each(AT_ONCE, ids, |id| async move { (poll.read_one(kind, &id).await, id) }).await;
-        let (mut there, mut read, mut failed) = (Vec::new(), Found::default(), Vec::new());
-        for (one, id) in found {
-            match one {
-                One::There(object) => there.push(object),
-                One::Gone(last) => {
-                    read.gone.last.extend(last);
-                    read.gone.ids.push(id);
-                }
-                One::Unknown(None) => {}
-                One::Unknown(Some(status)) => {
-                    read.failure = Some(status);
-                    failed.push(id);
-                }
-            }
-        }
-        read.observed = self.settle(there);
-        let again = |id| Touched { kind, id, told: String::new() };
-        let failed: Vec<Touched> = failed.into_iter().map(again).collect();
-        if !failed.is_empty() {
-            self.cx.filter.watching.hub.wants.touch(&self.plane.namespace, &failed);
-        }
-        read
-    }
-
-    /// Reads an object by its id, and one that has gone as it was last, unless all has been told of it: a list may have shown that alone.
-    async fn read_one(&self, kind: Kind, id: &str) -> One {
-        let one = reading::one(&self.cx, &self.plane, kind, id).await;
-        let told = || self.with_writer(|writer| writer.has_departed(id)).unwrap_or(true);
-        if kind == Kind::Templates || !matches!(one, One::Gone(_)) || told() {
-            return one;
-        }
-        reading::departed(&self.cx, &self.plane, id).await
-    }
-
-    /// Reads those again that have the same name: it went from one to the other while they were read.
-    async fn read_doubles(&mut self, kind: Kind, read: &mut Found) {
-        for _ in 0..TRIES {
-            let doubles = Observed::take_doubles(&mut read.observed);
-            if doubles.is_empty() || read.failure.is_some() {
-                return;
-            }
-            let again = self.read_each(kind, doubles).await;
-            read.extend(again);
-        }
-    }
-
-    /// Objects that are not as they are known: their ids, and the state that they are in.
-    fn changed(&self, subject: &Subject, observed: &[Observed]) -> Vec<(String, String)> {
-        let changed = self.with_writer(|writer| {
-            let differs = observed.iter().filter(|object| writer.differs(subject, object));
-            differs.map(|object| (object.id.clone(), format!("{:x}", object.hash))).collect::<Vec<_>>()
-        });
-        changed.unwrap_or_default()
-    }
-
-    /// Remembers which of them are settling.
-    fn settle(&mut self, read: Vec<Read>) -> Vec<Observed> {
-        let until = self.cx.now().saturating_add(SETTLING);
-        let mut observed = Vec::with_capacity(read.len());
-        for (object, settling) in read {
-            let at = self.settling.iter().position(|(id, _)| *id == object.id);
-            match at {
-                Some(at) if !settling => drop(self.settling.swap_remove(at)),
-                None if settling && self.settling.len() < ONE_BY_ONE / 2 => {
-                    self.settling.push((object.id.clone(), until));
-                }
-                _ => {}
-            }
-            observed.push(object);
-        }
-        observed
-    }
-
-    /// Writes down what has changed, and rings. Other replicas read again what is named: what they may not have been told of.
-    fn take_in(&mut self, subject: &Subject, seen: Seen, read: Found) {
-        let cx = self.cx.clone();
-        let watching = &cx.filter.watching;
-        let mut changed = self.changed(subject, &read.observed);
-        if !self.is_our_turn() {
-            return;
-        }
-        changed.extend(read.gone.ids.iter().map(|id| (id.clone(), GONE.to_owned())));
-        let written =
-            self.with_writer(|writer| writer.take_in(subject, read.observed, &read.gone, seen, cx.now()));
-        self.read_again(subject.kind);
-        match written {
-            Some(Some(0)) | None => {}
-            Some(Some(_)) => {
-                changed.retain(|seen| !self.heard.contains(seen));
-                watching.ring(changed.iter().map(|(id, state)| word(subject, id, state)));
-            }
-            Some(None) => drop(watching.writer.take()),
-        }
-    }
-
-    /// What has lost its name, or may have, is read before anybody is told that all has been seen.
-    fn read_again(&mut self, kind: Kind) {
-        for id in self.with_writer(|writer| std::mem::take(&mut writer.evicted)).unwrap_or_default() {
-            match kind {
-                Kind::Workspaces => self.is_due(id),
-                Kind::Templates => self.schedule(kind).due = true,
-            }
-        }
-    }
-
     fn with_writer<T>(&self, work: impl FnOnce(&mut Writer) -> T) -> Option<T> {
         self.cx.filter.watching.writer.borrow_mut().as_mut().map(work)
     }
@@ -479,6 +351,8 @@ impl Poll {
         let (cx, now) = (self.cx.clone(), self.cx.now());
         self.pause = self.pause.saturating_mul(2).clamp(PAUSE.0, PAUSE.1);
         self.paused_until = now.saturating_add(jittered(&cx, self.pause));
+        // Who leads finds out at once, then, whether it still fails.
+        self.next_jobs = 0;
         let all_failing = &cx.filter.watching.failing_since;
         if all_failing.get() == 0 {
             all_failing.set(now);

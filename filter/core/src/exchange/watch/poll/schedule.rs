@@ -2,7 +2,7 @@
 //!
 //! Reads nothing itself.
 
-use super::super::context::Cx;
+use super::super::super::context::Cx;
 use crate::config::Watch;
 use crate::time::Millis;
 use crate::watch::Kind;

@@ -1,7 +1,7 @@
 //! What has changed in Coder, cheaply: nearly everything that happens to a workspace is a job of its provisioner, and the newest jobs of an organization
 //! are one short call.
 
-use super::super::context::{Cx, settled};
+use super::super::super::context::{Cx, settled};
 use crate::coder::errors::{Class, Intent};
 use crate::coder::{self, Organization, ProvisionerJob, requests};
 use crate::config::ControlPlane;
@@ -145,6 +145,6 @@ async fn ask(cx: &Cx, plane: &ControlPlane, request: requests::Request) -> Resul
     match settled(Intent::Read, cx.send_to_coder(plane, request)).await {
         Ok(answer) => Ok(Some(answer.body)),
         Err(e) if matches!(e.class, Class::NotFound | Class::Forbidden) => Ok(None),
-        Err(e) => Err(super::super::workspaces::failed(&e, &plane.namespace, "")),
+        Err(e) => Err(super::super::super::workspaces::failed(&e, &plane.namespace, "")),
     }
 }

@@ -1,7 +1,7 @@
 //! Readings of Coder for those who watch: everything of a kind, or one workspace.
 
-use super::super::context::{Cx, judged};
-use super::super::{templates, workspaces};
+use super::super::super::context::{Cx, judged};
+use super::super::super::{templates, workspaces};
 use crate::coder::errors::{Class, CoderError, Failure, Intent};
 use crate::coder::{self, Workspace, requests};
 use crate::config::ControlPlane;
