@@ -76,6 +76,8 @@ pub(crate) struct Coder {
     pub(crate) former: BTreeSet<(String, String)>,
     pub(crate) made: u64,
     pub(crate) down_until: i64,
+    /// Workspaces may be renamed.
+    pub(crate) renames: bool,
     /// So many calls fail.
     pub(crate) fails: Cell<usize>,
     pub(crate) revision: i64,
@@ -159,7 +161,7 @@ impl Coder {
                 let takes = 200 + dice.millis(2000);
                 self.build(&id, "delete", now, takes);
             }
-            (3, Some(id)) => {
+            (3, Some(id)) if self.renames => {
                 let name = format!("renamed{}", dice.roll(6));
                 if !self.workspaces.values().any(|other| other.name == name) {
                     let workspace = self.workspaces.get_mut(&id).unwrap();

@@ -35,6 +35,8 @@ fn run(seed: u64, replicas: usize, seconds: i64) {
     let mut world = World::new(seed, replicas, replicas > 1, r#""readingSeconds":10"#);
     // After so long a version of another replica can be gone on from.
     world.moves = seconds > 90;
+    // And a name of which nobody there has heard may stay: README, "Limits".
+    world.coder.renames = !world.moves;
     for _ in 0..seconds * 1000 / STEP {
         world.step(true);
     }
