@@ -35,6 +35,16 @@ fn seen(at: i64) -> Seen {
 
 /// A watch of a namespace, or of all.
 fn watch(hub: &Rc<Hub>, planes: &Planes, namespace: Option<&str>, start: Start) -> Watcher {
+    watch_selected(hub, planes, namespace, "", start)
+}
+
+fn watch_selected(
+    hub: &Rc<Hub>,
+    planes: &Planes,
+    namespace: Option<&str>,
+    fields: &str,
+    start: Start,
+) -> Watcher {
     let identities = identities(&planes.all(), namespace);
     let wish = Wish {
         kind: Kind::Workspaces,
@@ -42,7 +52,7 @@ fn watch(hub: &Rc<Hub>, planes: &Planes, namespace: Option<&str>, start: Start) 
         namespace: namespace.map(str::to_owned),
         identities,
         labels: LabelSelector::default(),
-        fields: FieldSelector::default(),
+        fields: FieldSelector::parse(fields).unwrap(),
         form: Form::Object,
         bookmarks: true,
     };
@@ -263,6 +273,39 @@ fn what_is_told_again_is_what_has_changed_since() {
         event("DELETED", "once"),
     ];
     assert_eq!(told(&watch.pull(60, false)), expect);
+}
+
+#[test]
+fn what_has_left_a_selection_while_nobody_looked_is_told() {
+    let (planes, hub, mut writer, subject) = followed();
+    let stopped = |id: &str, name: &str, hash| {
+        let mut object = observed(id, name, hash);
+        let mut workspace: Value = serde_json::from_slice(&object.parts).unwrap();
+        workspace["latest_build"]["transition"] = "stop".into();
+        object.parts = workspace.to_string().into_bytes();
+        object
+    };
+    writer.begin(&subject, vec![stopped("1", "one", 5)], hub.clock.log_version(10));
+    let [mut running, mut other] = ["spec.running=true", "metadata.name=coder.alice.other"]
+        .map(|fields| watch_selected(&hub, &planes, Some("a"), fields, Start::At(0, 10)));
+    let mut take_in = |observed, gone: &[Observed], at, after_gap| {
+        let gone = Gone { ids: Vec::new(), last: gone.to_vec() };
+        writer.take_in(&subject, observed, &gone, Seen { at, after_gap }, at).unwrap();
+        [told(&running.pull(at, false)), told(&other.pull(at, false))]
+    };
+    let nothing = || [Vec::new(), Vec::new()];
+    assert_eq!(
+        take_in(vec![stopped("1", "one", 6)], &[], 20, false),
+        nothing(),
+        "it has never been selected"
+    );
+    let left = |name| [vec![event("DELETED", name)], Vec::new()];
+    let again = take_in(vec![stopped("1", "one", 7)], &[], 30, true);
+    assert_eq!(again, left("one"), "another may have shown it as it ran");
+    let new = take_in(vec![stopped("2", "two", 8)], &[], 40, true);
+    assert_eq!(new, left("two"), "also where it was not known here");
+    let gone = take_in(Vec::new(), &[stopped("3", "three", 9)], 50, false);
+    assert_eq!(gone, left("three"), "and what has gone without having been known here");
 }
 
 #[test]

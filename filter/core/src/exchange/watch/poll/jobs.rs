@@ -148,3 +148,56 @@ async fn ask(cx: &Cx, plane: &ControlPlane, request: requests::Request) -> Resul
         Err(e) => Err(super::super::super::workspaces::failed(&e, &plane.namespace, "")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_news() {
+        let job = |id: &str, created_at: Millis, status: &str, workspace: Option<&str>| {
+            let kind = if workspace.is_some() { "workspace_build" } else { "template_version_import" };
+            json!({"id": id, "created_at": time::format(created_at), "status": status, "type": kind, "metadata": {"workspace_id": workspace}})
+        };
+        let jobs = json!([
+            job("import", 60_000, "running", None),
+            job("deletion", 50_000, "succeeded", Some("brief")),
+            job("creation", 40_000, "succeeded", Some("brief")),
+            job("other", 30_000, "succeeded", Some("lasts")),
+        ])
+        .to_string();
+        let seen = |id: &str, status: &str| Seen {
+            id: id.to_owned(),
+            status: status.to_owned(),
+            finished: status == "succeeded",
+        };
+        let strings = |of: &[&str]| of.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+        let check = |seen: Result<&[Seen], Millis>, workspaces: &[&str], unseen: &[&str], templates: bool| {
+            let (mut now, mut news) = (Vec::new(), News::default());
+            take(jobs.as_bytes(), seen, &mut now, &mut news);
+            assert_eq!((now.len(), news.templates, news.all), (4, templates, false));
+            assert_eq!(
+                (news.workspaces.as_slice(), news.unseen.as_slice()),
+                (&strings(workspaces)[..], &strings(unseen)[..])
+            );
+        };
+        // Since the last look.
+        check(Ok(&[]), &["brief", "lasts"], &[], true);
+        let known = [seen("import", "running"), seen("creation", "succeeded"), seen("other", "running")];
+        check(Ok(&known), &["brief", "lasts"], &[], false);
+        let known = [
+            seen("import", "pending"),
+            seen("deletion", "running"),
+            seen("creation", "succeeded"),
+            seen("other", "succeeded"),
+        ];
+        check(Ok(&known), &["brief"], &[], true);
+        // In a first look, since nobody has looked.
+        check(Err(0), &[], &["brief", "lasts"], true);
+        check(Err(40_000), &[], &["brief"], true);
+        check(Err(60_001), &[], &[], false);
+        check(Err(Millis::MAX), &[], &[], false);
+    }
+}
