@@ -30,7 +30,7 @@ pub(super) struct Event {
     pub(super) version: u64,
     /// When the reading began that has seen it, by our own clock.
     pub(super) seen_at: Millis,
-    /// Nobody here has looked for a while before: another replica may have shown states in between that are not known here.
+    /// Something may have been missed before: another replica may have shown states in between that are not known here.
     pub(super) after_gap: bool,
     /// [`Subject::key`].
     pub(super) subject: String,

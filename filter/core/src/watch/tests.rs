@@ -127,6 +127,15 @@ fn observed(id: &str, name: &str, hash: u64) -> Observed {
     Observed { id: id.to_owned(), name, hash, newest: 3, parts: workspace.to_string().into_bytes() }
 }
 
+/// The same, stopped.
+fn stopped(id: &str, name: &str, hash: u64) -> Observed {
+    let mut object = observed(id, name, hash);
+    let mut workspace: Value = serde_json::from_slice(&object.parts).unwrap();
+    workspace["latest_build"]["transition"] = "stop".into();
+    object.parts = workspace.to_string().into_bytes();
+    object
+}
+
 /// As a list shows it.
 fn entry(object: &Observed) -> SeedEntry {
     SeedEntry { id: object.id.clone(), name: object.name.clone(), hash: object.hash }
@@ -278,13 +287,6 @@ fn what_is_told_again_is_what_has_changed_since() {
 #[test]
 fn what_has_left_a_selection_while_nobody_looked_is_told() {
     let (planes, hub, mut writer, subject) = followed();
-    let stopped = |id: &str, name: &str, hash| {
-        let mut object = observed(id, name, hash);
-        let mut workspace: Value = serde_json::from_slice(&object.parts).unwrap();
-        workspace["latest_build"]["transition"] = "stop".into();
-        object.parts = workspace.to_string().into_bytes();
-        object
-    };
     writer.begin(&subject, vec![stopped("1", "one", 5)], hub.clock.log_version(10));
     let [mut running, mut other] = ["spec.running=true", "metadata.name=coder.alice.other"]
         .map(|fields| watch_selected(&hub, &planes, Some("a"), fields, Start::At(0, 10)));
@@ -306,6 +308,30 @@ fn what_has_left_a_selection_while_nobody_looked_is_told() {
     assert_eq!(new, left("two"), "also where it was not known here");
     let gone = take_in(Vec::new(), &[stopped("3", "three", 9)], 50, false);
     assert_eq!(gone, left("three"), "and what has gone without having been known here");
+}
+
+#[test]
+fn what_another_replica_may_have_shown_is_told_to_have_left_once() {
+    let (planes, hub, mut writer, subject) = followed();
+    let known = vec![stopped("1", "one", 5), stopped("2", "two", 6), stopped("3", "three", 7)];
+    writer.begin(&subject, known, hub.clock.log_version(10));
+    let mut take_in = |observed, at| {
+        writer.take_in(&subject, vec![observed], &Gone::default(), seen(at), at).unwrap();
+    };
+    take_in(stopped("1", "one", 8), 20);
+    let mut watch = watch_selected(&hub, &planes, Some("a"), "spec.running=true", Start::Again(0, 15));
+    let mut next = |observed, at| {
+        take_in(observed, at);
+        told(&watch.pull(at, false))
+    };
+    let both = [event("DELETED", "one"), event("DELETED", "two")];
+    assert_eq!(next(stopped("2", "two", 9), 30), both, "of each what is known now");
+    assert_eq!(next(stopped("2", "two", 10), 40), [], "from then on all is known");
+    assert_eq!(next(stopped("1", "one", 11), 50), []);
+    assert_eq!(next(observed("1", "one", 12), 60), [event("ADDED", "one")]);
+    assert_eq!(next(stopped("3", "three", 13), 70), [event("DELETED", "three")]);
+    let new = next(stopped("4", "four", 14), 130_000);
+    assert_eq!(new, [], "by then all has been found that was shown before");
 }
 
 #[test]

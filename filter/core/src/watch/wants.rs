@@ -35,7 +35,7 @@ impl Want {
 
 /// What lies ahead of the present was said before the clock was set back.
 fn is_recent(said_at: Millis, now: Millis, within: Millis) -> bool {
-    !has_come(said_at.saturating_add(within), now, within.saturating_add(LAGS))
+    !has_come(said_at.saturating_add(within), now, within.saturating_mul(2))
 }
 
 /// An object that has been changed, or may have been.

@@ -54,6 +54,11 @@ pub enum Start {
     Again(u64, u64),
 }
 
+/// For so long, in milliseconds, one that comes from another replica may have been shown what is yet to be found here.
+const CATCHES_UP: Millis = 120_000;
+/// Objects whose events are counted meanwhile; where there are more, that is long enough.
+const CAUGHT_UP: usize = 256;
+
 /// How often a bookmark is tried to be put behind what has just come.
 const TRIES: u32 = 8;
 
@@ -84,6 +89,8 @@ pub struct Watcher {
     end_is_due: bool,
     /// Ids and names of what was told to be there no more because a list had shown it: the history may tell of that later, if it does.
     missed: Vec<(String, String)>,
+    /// Until then the client may know of objects what is not known here, unless they are among these, of which it has been told.
+    catches_up: (Millis, Vec<String>),
     /// A table has described its columns.
     columns_told: bool,
     over: bool,
@@ -103,6 +110,7 @@ impl Watcher {
             passed: 0,
             end_is_due: false,
             missed: Vec::new(),
+            catches_up: (0, Vec::new()),
             columns_told: false,
             over: false,
         }
@@ -201,12 +209,15 @@ impl Watcher {
             }
             let before = !event.before.is_empty() && self.matches(place, &event, false);
             let after = !event.after.is_empty() && self.matches(place, &event, true);
+            let is_first = !self.selects_all() && self.is_first(&event, now);
             let event_type = match (before, after) {
                 (false, true) => EventType::Added,
                 (true, true) => EventType::Modified,
                 (true, false) => EventType::Deleted,
                 // Who comes from another replica may have seen it selected.
-                (false, false) if event.after_gap && self.may_have_been_selected(&event) => {
+                (false, false)
+                    if (is_first || event.after_gap) && self.may_have_been_selected(place, &event) =>
+                {
                     EventType::Deleted
                 }
                 (false, false) => continue,
@@ -217,6 +228,19 @@ impl Watcher {
         Ok(())
     }
 
+    /// Whether an event is the first about its object of a watch that comes from another replica.
+    fn is_first(&mut self, event: &Event, now: Millis) -> bool {
+        let (until, known) = &mut self.catches_up;
+        if now >= *until || known.contains(&event.id) {
+            return false;
+        }
+        known.push(event.id.clone());
+        if known.len() >= CAUGHT_UP {
+            self.catches_up = (0, Vec::new());
+        }
+        true
+    }
+
     /// Whether all that an event says has been told by a comparison with a list. Of each object that can only be the first one.
     fn is_known_to_have_gone(&mut self, event: &Event) -> bool {
         let told = self.missed.iter().position(|(id, name)| *id == event.id && *name == event.name);
@@ -225,7 +249,7 @@ impl Watcher {
     }
 
     fn matches(&self, place: u64, event: &Event, after: bool) -> bool {
-        if self.wish.labels.is_empty() && self.wish.fields.is_empty() {
+        if self.selects_all() {
             return true;
         }
         self.hub.facts(place, event, after).matches(&self.wish.labels, &self.wish.fields)
@@ -305,13 +329,15 @@ impl Watcher {
             let selected = before || earlier.is_some_and(|told| told.selected);
             all.push(Told { place, event, there, selected });
         }
+        self.catches_up.0 = now.saturating_add(CATCHES_UP);
         for Told { place, event, there, selected } in all {
+            self.is_first(&event, now);
             let after = !event.after.is_empty() && self.matches(place, &event, true);
             let event_type = match (there, after) {
                 (false, true) => EventType::Added,
                 (true, true) => EventType::Modified,
                 // Whoever has seen more than was known here may have seen it selected.
-                (_, false) if selected || self.may_have_been_selected(&event) => EventType::Deleted,
+                (_, false) if selected || self.may_have_been_selected(place, &event) => EventType::Deleted,
                 (_, false) => continue,
             };
             self.tell_event(out, place, &event, event_type, now);
@@ -329,8 +355,7 @@ impl Watcher {
             of_it.map(|record| (record.id.as_str(), record.name.as_str())).collect();
         crate::sort::sort_by(&mut there, Ord::cmp);
         for entry in &list.entries {
-            let named = self.wish.fields.exact("metadata.name").is_none_or(|name| name == entry.name);
-            if !named || there.binary_search(&(&entry.id, &entry.name)).is_ok() {
+            if !self.is_named(&entry.name) || there.binary_search(&(&entry.id, &entry.name)).is_ok() {
                 continue;
             }
             let (name, uid) = (&entry.name, &entry.id);
@@ -351,25 +376,30 @@ impl Watcher {
 
     /// Whether an object that a list has shown may have been selected then. One that was made by the same selectors has shown no other.
     fn was_selected(&self, list: &Seed, record: &Record) -> bool {
-        !list.selector.is_empty() || self.has_been_selectable(&record.subject, &record.name, &record.parts)
-    }
-
-    fn may_have_been_selected(&self, event: &Event) -> bool {
-        let parts = if event.after.is_empty() { &event.before } else { &event.after };
-        self.has_been_selectable(&event.subject, &event.name, parts)
+        let labelled = || {
+            let (plane, kind) = self.hub.plane(&record.subject)?;
+            let labels = &self.wish.labels;
+            view(&plane, kind, &record.parts, |shown| shown.matches(labels, &FieldSelector::default()))
+        };
+        !list.selector.is_empty() || (self.is_named(&record.name) && labelled().unwrap_or(true))
     }
 
     /// Whether an object may have been selected in some state: labels and the name tell, which do not change.
-    fn has_been_selectable(&self, subject: &str, name: &str, parts: &[u8]) -> bool {
-        let named = self.wish.fields.exact("metadata.name").is_none_or(|wanted| wanted == name);
-        let labelled = self.hub.plane(subject).and_then(|(plane, kind)| {
-            view(&plane, kind, parts, |shown| shown.matches(&self.wish.labels, &FieldSelector::default()))
-        });
-        named && labelled.unwrap_or(true)
+    fn may_have_been_selected(&self, place: u64, event: &Event) -> bool {
+        let facts = || self.hub.facts(place, event, !event.after.is_empty());
+        self.is_named(&event.name) && facts().matches(&self.wish.labels, &FieldSelector::default())
+    }
+
+    fn selects_all(&self) -> bool {
+        self.wish.labels.is_empty() && self.wish.fields.is_empty()
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        self.wish.fields.exact("metadata.name").is_none_or(|wanted| wanted == name)
     }
 
     fn selects(&self, record: &Record) -> bool {
-        if self.wish.labels.is_empty() && self.wish.fields.is_empty() {
+        if self.selects_all() {
             return true;
         }
         let plane = self.hub.plane(&record.subject);

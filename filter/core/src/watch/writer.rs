@@ -67,7 +67,7 @@ pub struct Gone {
 pub struct Seen {
     /// When the reading began that has seen them.
     pub at: Millis,
-    /// Nobody here has looked for a while before.
+    /// Something may have been missed before.
     pub after_gap: bool,
 }
 

@@ -78,6 +78,8 @@ pub(crate) struct Coder {
     pub(crate) down_until: i64,
     /// Workspaces may be renamed.
     pub(crate) renames: bool,
+    /// It does not show jobs to whoever asks.
+    pub(crate) hides_jobs: bool,
     /// So many calls fail.
     pub(crate) fails: Cell<usize>,
     pub(crate) revision: i64,
@@ -207,6 +209,9 @@ impl Coder {
         }
         if path == "/api/v2/organizations" {
             return ok(200, &json!([{"id": "o", "name": "coder"}]));
+        }
+        if path.ends_with("/provisionerjobs") && self.hides_jobs {
+            return ok(403, &json!({}));
         }
         if path.ends_with("/provisionerjobs") {
             let jobs =

@@ -171,6 +171,21 @@ fn one_failure_of_coder_is_no_reason_to_give_way() {
     }
 }
 
+/// Then readings alone find what happens, and they are as seldom as they are said to be.
+#[test]
+fn where_jobs_are_hidden_coder_is_not_read_more_often() {
+    for (seed, replicas) in (1..=4).zip([1, 2].into_iter().cycle()) {
+        let (mut world, ids) = quiet(seed, replicas, r#""readingSeconds":60"#);
+        world.coder.hides_jobs = true;
+        world.coder.change(&ids[2]);
+        go_on(&mut world, 90);
+        everybody_knows(&world, seed);
+        let asked = world.asked;
+        go_on(&mut world, 120);
+        assert!(world.asked - asked < 20, "seed {seed}: {} calls", world.asked - asked);
+    }
+}
+
 /// A reading that comes seldom tells what has changed, and is no new beginning.
 #[test]
 fn what_makes_no_job_is_told_by_the_next_reading() {

@@ -10,6 +10,8 @@ use crate::time::Millis;
 
 /// Jobs that are looked at in each organization, newest first.
 const NEWEST: u64 = 50;
+/// The same where all of those are new since nobody has looked.
+const MANY: u64 = 500;
 /// Unfinished ones that are asked for beside those.
 const UNFINISHED: usize = 50;
 
@@ -37,6 +39,8 @@ pub(super) struct Jobs {
     begun: bool,
     /// Coder does not show them to us.
     hidden: bool,
+    /// Nor did it when that was last found out.
+    was_hidden: bool,
 }
 
 #[derive(Clone)]
@@ -53,7 +57,7 @@ impl Jobs {
         self.hidden = false;
     }
 
-    /// Looks at the jobs of every organization. Where that is the first look, nobody has looked since a moment, by Coder's clock.
+    /// Looks at the jobs of every organization. Where that is the first look, nobody has looked since a moment.
     pub(super) async fn look(
         &mut self,
         cx: &Cx,
@@ -78,12 +82,14 @@ impl Jobs {
             let request = requests::provisioner_jobs(organization, &[], NEWEST);
             let Some(body) = ask(cx, plane, request).await? else {
                 self.hidden = true;
-                return Ok(News { all: true, ..std::mem::take(&mut self.news) });
+                // From now on full readings find everything, in their own time.
+                let all = !std::mem::replace(&mut self.was_hidden, true);
+                return Ok(News { all, ..std::mem::take(&mut self.news) });
             };
             let (news, mut now) = (&mut self.news, Vec::new());
             let before = seen.as_deref();
             let known = |jobs: &[Seen], id: &str| jobs.iter().any(|job| job.id == id);
-            take(&body, before.ok_or(unseen_since), &mut now, news);
+            let all_unseen = take(&body, before.ok_or(unseen_since), &mut now, news);
             let count = u64::try_from(now.len()).unwrap_or_default();
             let missed = before.is_some_and(|before| !now.iter().any(|job| known(before, &job.id)));
             news.all |= count == NEWEST && missed;
@@ -105,15 +111,21 @@ impl Jobs {
             if let Some(body) = more {
                 take(&body, before.ok_or(unseen_since), &mut now, news);
             }
+            if all_unseen && count == NEWEST {
+                let request = requests::provisioner_jobs(organization, &[], MANY);
+                let body = ask(cx, plane, request).await?.unwrap_or_default();
+                take(&body, before.ok_or(unseen_since), &mut now, news);
+            }
             *seen = Some(now);
         }
+        self.was_hidden = false;
         Ok(std::mem::take(&mut self.news))
     }
 }
 
-/// Compares jobs with what was seen of them, or with the moment since when nobody has looked.
-fn take(body: &[u8], seen: Result<&[Seen], Millis>, now: &mut Vec<Seen>, news: &mut News) {
-    let Ok(jobs) = coder::parse::<Vec<ProvisionerJob<'_>>>(body) else { return };
+/// Compares jobs with what was seen of them, or with the moment since when nobody has looked. Whether all were made since that moment.
+fn take(body: &[u8], seen: Result<&[Seen], Millis>, now: &mut Vec<Seen>, news: &mut News) -> bool {
+    let Ok(jobs) = coder::parse::<Vec<ProvisionerJob<'_>>>(body) else { return false };
     for job in &jobs {
         if now.iter().any(|other| other.id == job.id.as_str()) {
             continue;
@@ -138,6 +150,7 @@ fn take(body: &[u8], seen: Result<&[Seen], Millis>, now: &mut Vec<Seen>, news: &
             finished: job.is_finished(),
         });
     }
+    seen.is_err_and(|since| jobs.iter().all(|job| job.created_at.millis() >= since))
 }
 
 /// The body of an answer; nothing where Coder does not let us see it.
@@ -176,8 +189,8 @@ mod tests {
         let strings = |of: &[&str]| of.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
         let check = |seen: Result<&[Seen], Millis>, workspaces: &[&str], unseen: &[&str], templates: bool| {
             let (mut now, mut news) = (Vec::new(), News::default());
-            take(jobs.as_bytes(), seen, &mut now, &mut news);
-            assert_eq!((now.len(), news.templates, news.all), (4, templates, false));
+            let all = take(jobs.as_bytes(), seen, &mut now, &mut news);
+            assert_eq!((now.len(), news.templates, all), (4, templates, matches!(seen, Err(0))));
             assert_eq!(
                 (news.workspaces.as_slice(), news.unseen.as_slice()),
                 (&strings(workspaces)[..], &strings(unseen)[..])

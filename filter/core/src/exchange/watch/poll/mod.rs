@@ -41,7 +41,9 @@ struct Poll {
     plane: Rc<ControlPlane>,
     jobs: Jobs,
     next_jobs: Millis,
-    /// Rings were missed: jobs are looked at once, also where another leads.
+    /// Workspaces have been wanted in the last turn.
+    follows: bool,
+    /// Something may have been missed: jobs are looked at once, also where another leads.
     deaf: bool,
     /// Ids of workspaces to be read again.
     due: Vec<String>,
@@ -90,13 +92,14 @@ pub(super) async fn poll(cx: Rc<Cx>, plane: Rc<ControlPlane>) {
 impl Poll {
     fn new(cx: Rc<Cx>, plane: Rc<ControlPlane>) -> Self {
         let kinds = Kind::ALL.map(Schedule::new);
-        let (jobs, next_jobs, deaf, due, unseen, heard, settling) = Default::default();
+        let (jobs, next_jobs, follows, deaf, due, unseen, heard, settling) = Default::default();
         let (failing_since, pause, paused_until) = Default::default();
         Self {
             cx,
             plane,
             jobs,
             next_jobs,
+            follows,
             deaf,
             due,
             unseen,
@@ -150,22 +153,27 @@ impl Poll {
             match touched.kind {
                 Kind::Workspaces if !touched.id.is_empty() => self.is_due(touched.id),
                 kind => {
-                    let lost = touched.told == Touched::LOST;
-                    self.deaf |= lost && kind == Kind::Workspaces;
+                    self.deaf |= kind == Kind::Workspaces;
                     let schedule = self.schedule(kind);
                     schedule.due = true;
-                    schedule.led &= !lost;
+                    schedule.led &= touched.told != Touched::LOST;
                 }
             }
         }
         let mut asked = false;
         let between = cx.filter.config.watch.poll();
-        if !leads {
+        let follows = wanted.first() == Some(&true);
+        if follows && !std::mem::replace(&mut self.follows, follows) {
+            // What has happened meanwhile was nobody's concern here.
+            (self.jobs, self.next_jobs, self.deaf) = (Jobs::default(), 0, true);
+        }
+        self.follows = follows;
+        // Nobody goes on from what was before the first reading.
+        self.deaf &= follows && watching.hub.state(&self.subject(Kind::Workspaces)).since != 0;
+        if !leads && !self.deaf {
             // What another sees from now on he will tell.
             (self.jobs, self.next_jobs) = Default::default();
         }
-        // Nobody goes on from what was before the first reading.
-        self.deaf &= watching.hub.state(&self.subject(Kind::Workspaces)).since != 0;
         if (leads && has_come(self.next_jobs, now, between.saturating_mul(2))) || self.deaf {
             // Before a first full reading: what happens from now on will be seen.
             self.next_jobs = now.saturating_add(jittered(&cx, between));
@@ -181,11 +189,14 @@ impl Poll {
                 asked = true;
             }
         }
-        if wanted.first() == Some(&true) && !self.due.is_empty() {
+        if follows && !self.due.is_empty() {
             self.read_due().await?;
             asked = true;
         }
         self.heard.clear();
+        if !follows {
+            self.unseen.clear();
+        }
         if !self.due.is_empty() {
             self.due.clear();
             self.schedule(Kind::Workspaces).due = true;
@@ -219,7 +230,8 @@ impl Poll {
     async fn look_at_jobs(&mut self) -> Result<(), Status> {
         let cx = self.cx.clone();
         let state = cx.filter.watching.hub.state(&self.subject(Kind::Workspaces));
-        let unseen_since = if state.since == 0 { Millis::MAX } else { state.read_at.saturating_sub(APART) };
+        let read_at = if state.since == 0 { Millis::MAX } else { state.read_at.min(cx.now()) };
+        let unseen_since = read_at.saturating_sub(APART);
         let news = self.jobs.look(&cx, &self.plane, unseen_since).await?;
         self.deaf = false;
         self.take(news);
@@ -271,7 +283,7 @@ impl Poll {
             Err(status) => {
                 self.schedule(kind).due = true;
                 // What has been named may have gone without having been known here.
-                self.due.extend(due);
+                due.into_iter().for_each(|id| self.is_due(id));
                 return Err(status);
             }
         };
