@@ -31,7 +31,7 @@ const LASTING: Millis = 5_000;
 /// How often objects are read again at once because two of them had the same name.
 const TRIES: usize = 3;
 /// Coder's clock and ours may be so far apart, in milliseconds.
-const APART: Millis = 15_000;
+const APART: Millis = 2_000;
 /// First and longest pause after Coder has failed.
 const PAUSE: (Millis, Millis) = (500, 10_000);
 
