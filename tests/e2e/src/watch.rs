@@ -88,6 +88,8 @@ pub struct Watcher {
     listed: bool,
     /// The objects that events were about.
     told: BTreeSet<(String, String)>,
+    /// Ids of those that were told to have gone.
+    departed: BTreeSet<String>,
     /// Whether it has gone from one server to another, which may tell again what the first has told: each sees it at a moment of its own.
     moved: bool,
     /// What an informer would hold, by namespace and name.
@@ -122,6 +124,7 @@ impl Watcher {
             synced: true,
             listed: true,
             told: BTreeSet::new(),
+            departed: BTreeSet::new(),
             moved: false,
             store,
             events: Vec::new(),
@@ -149,6 +152,7 @@ impl Watcher {
             synced: false,
             listed: false,
             told: BTreeSet::new(),
+            departed: BTreeSet::new(),
             moved: false,
             store: BTreeMap::new(),
             events: Vec::new(),
@@ -367,11 +371,13 @@ impl Watcher {
         // What a list has shown may be told again: that of which it was made may have been found out by the one who tells only afterwards.
         let first = self.told.insert(key.clone());
         let again = self.listed && first;
+        let uid = said["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+        let departs = event.kind == "DELETED" && self.departed.insert(uid);
         match (event.kind.as_str(), before) {
             _ if self.moved => {}
             ("ADDED", None) => {}
-            // What was made and has gone again before anybody has seen it may be told to be gone.
-            ("DELETED", None) if first => {}
+            // What was made and has gone again before anybody has seen it may be told to be gone: each of those that had the name.
+            ("DELETED", None) if first || departs => {}
             ("ADDED" | "MODIFIED", Some(before)) if again => {
                 assert!(progress(before) <= progress(said), "back from {before} to {label}");
             }
