@@ -162,15 +162,14 @@ fn what_another_showed_of_a_list_is_not_lost() {
     let path = format!("{}/{gone}", lab.path("coderworkspaces"));
     eventually("deleted", PATIENCE, || (here.get(&path).status() == 404).then_some(()));
     let version = first_page["metadata"]["resourceVersion"].as_str().expect("a version");
-    let target = format!("{of_us}&watch=true&resourceVersion={version}&timeoutSeconds=60");
-    let mut stream = Stream::get(&here, Protocol::Http1, &target);
-    loop {
-        let event = stream.event(PATIENCE);
+    // Another takes over from a dead replica within 20 seconds.
+    let target = format!("{of_us}&watch=true&resourceVersion={version}&timeoutSeconds=30");
+    let told = Stream::get(&here, Protocol::Http1, &target).rest(2 * PATIENCE);
+    let is_told = |event: &Value| {
         let object = &event["object"];
-        if object["code"] == 410 || (event["type"] == "DELETED" && object["metadata"]["name"] == gone) {
-            return;
-        }
-    }
+        object["code"] == 410 || (event["type"] == "DELETED" && object["metadata"]["name"] == gone)
+    };
+    assert!(told.iter().any(is_told), "neither told that it has gone nor to list again: {told:?}");
 }
 
 #[test]

@@ -348,9 +348,9 @@ impl Hub {
             return Some(line.clone());
         }
         // Kubernetes shows what is not selected any more as it was before, where that is known.
-        let before = event_type == EventType::Deleted && !event.before.is_empty();
-        let now_known = event.after_gap && !event.after.is_empty();
-        let parts = if before && !now_known { &event.before } else { &event.after };
+        let before_is_known = !event.before.is_empty() && (!event.after_gap || event.after.is_empty());
+        let before = event_type == EventType::Deleted && before_is_known;
+        let parts = if before { &event.before } else { &event.after };
         let (plane, kind) = self.plane(&event.subject)?;
         let line = view(&plane, kind, parts, |shown| {
             let mut out = Vec::with_capacity(4096);

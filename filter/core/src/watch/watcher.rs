@@ -209,7 +209,7 @@ impl Watcher {
             }
             let before = !event.before.is_empty() && self.matches(place, &event, false);
             let after = !event.after.is_empty() && self.matches(place, &event, true);
-            let is_first = !self.selects_all() && self.is_first(&event, now);
+            let is_first = self.is_first(&event, now);
             let event_type = match (before, after) {
                 (false, true) => EventType::Added,
                 (true, true) => EventType::Modified,
@@ -228,17 +228,19 @@ impl Watcher {
         Ok(())
     }
 
-    /// Whether an event is the first about its object of a watch that comes from another replica.
+    /// Whether an event is the first about its object of a watch that comes from another replica. It is counted; where everything is selected nobody asks.
     fn is_first(&mut self, event: &Event, now: Millis) -> bool {
         let (until, known) = &mut self.catches_up;
-        if now >= *until || known.contains(&event.id) {
+        if now >= *until || known.len() >= CAUGHT_UP {
+            // What is not needed any more is not kept for as long as the watch lasts.
+            self.catches_up = (0, Vec::new());
             return false;
         }
-        known.push(event.id.clone());
-        if known.len() >= CAUGHT_UP {
-            self.catches_up = (0, Vec::new());
+        let first = !known.contains(&event.id);
+        if first {
+            known.push(event.id.clone());
         }
-        true
+        first
     }
 
     /// Whether all that an event says has been told by a comparison with a list. Of each object that can only be the first one.
@@ -329,7 +331,9 @@ impl Watcher {
             let selected = before || earlier.is_some_and(|told| told.selected);
             all.push(Told { place, event, there, selected });
         }
-        self.catches_up.0 = now.saturating_add(CATCHES_UP);
+        if !self.selects_all() {
+            self.catches_up.0 = now.saturating_add(CATCHES_UP);
+        }
         for Told { place, event, there, selected } in all {
             self.is_first(&event, now);
             let after = !event.after.is_empty() && self.matches(place, &event, true);
@@ -376,12 +380,8 @@ impl Watcher {
 
     /// Whether an object that a list has shown may have been selected then. One that was made by the same selectors has shown no other.
     fn was_selected(&self, list: &Seed, record: &Record) -> bool {
-        let labelled = || {
-            let (plane, kind) = self.hub.plane(&record.subject)?;
-            let labels = &self.wish.labels;
-            view(&plane, kind, &record.parts, |shown| shown.matches(labels, &FieldSelector::default()))
-        };
-        !list.selector.is_empty() || (self.is_named(&record.name) && labelled().unwrap_or(true))
+        let labelled = || self.shows(record, &FieldSelector::default()).unwrap_or(true);
+        !list.selector.is_empty() || (self.is_named(&record.name) && labelled())
     }
 
     /// Whether an object may have been selected in some state: labels and the name tell, which do not change.
@@ -402,11 +402,13 @@ impl Watcher {
         if self.selects_all() {
             return true;
         }
-        let plane = self.hub.plane(&record.subject);
-        let selected = plane.and_then(|(plane, kind)| {
-            view(&plane, kind, &record.parts, |shown| shown.matches(&self.wish.labels, &self.wish.fields))
-        });
-        selected.unwrap_or(false)
+        self.shows(record, &self.wish.fields).unwrap_or(false)
+    }
+
+    /// Whether an object has the labels and those fields. `None` where that cannot be said.
+    fn shows(&self, record: &Record, fields: &FieldSelector) -> Option<bool> {
+        let (plane, kind) = self.hub.plane(&record.subject)?;
+        view(&plane, kind, &record.parts, |shown| shown.matches(&self.wish.labels, fields))
     }
 
     fn tell(&mut self, out: &mut Vec<u8>, record: &Record, event_type: EventType, version: u64, now: Millis) {

@@ -162,7 +162,7 @@ impl Election {
         let mut words = said.split(' ');
         let until = words.next().and_then(|until| until.parse::<Millis>().ok()).unwrap_or_default();
         let said: Vec<&str> = words.collect();
-        !(LINGER / 2..=LINGER).contains(&until.saturating_sub(now))
+        time::has_come(until.saturating_sub(LINGER / 2), now, LINGER / 2)
             || wanted(cx, now).iter().any(|subject| !said.contains(&subject.key().as_str()))
     }
 

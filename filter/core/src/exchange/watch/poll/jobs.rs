@@ -88,8 +88,9 @@ impl Jobs {
             };
             let (news, mut now) = (&mut self.news, Vec::new());
             let before = seen.as_deref();
+            let last = before.ok_or(unseen_since);
             let known = |jobs: &[Seen], id: &str| jobs.iter().any(|job| job.id == id);
-            let all_unseen = take(&body, before.ok_or(unseen_since), &mut now, news);
+            let all_unseen = take(&body, last, &mut now, news);
             let count = u64::try_from(now.len()).unwrap_or_default();
             let missed = before.is_some_and(|before| !now.iter().any(|job| known(before, &job.id)));
             news.all |= count == NEWEST && missed;
@@ -109,12 +110,12 @@ impl Jobs {
                 None
             };
             if let Some(body) = more {
-                take(&body, before.ok_or(unseen_since), &mut now, news);
+                take(&body, last, &mut now, news);
             }
             if all_unseen && count == NEWEST {
                 let request = requests::provisioner_jobs(organization, &[], MANY);
                 let body = ask(cx, plane, request).await?.unwrap_or_default();
-                take(&body, before.ok_or(unseen_since), &mut now, news);
+                take(&body, last, &mut now, news);
             }
             *seen = Some(now);
         }

@@ -163,13 +163,13 @@ impl Poll {
         let mut asked = false;
         let between = cx.filter.config.watch.poll();
         let follows = wanted.first() == Some(&true);
-        if follows && !std::mem::replace(&mut self.follows, follows) {
+        if follows && !self.follows {
             // What has happened meanwhile was nobody's concern here.
             (self.jobs, self.next_jobs, self.deaf) = (Jobs::default(), 0, true);
         }
         self.follows = follows;
         // Nobody goes on from what was before the first reading.
-        self.deaf &= follows && watching.hub.state(&self.subject(Kind::Workspaces)).since != 0;
+        self.deaf = self.deaf && follows && watching.hub.state(&self.subject(Kind::Workspaces)).since != 0;
         if !leads && !self.deaf {
             // What another sees from now on he will tell.
             (self.jobs, self.next_jobs) = Default::default();
