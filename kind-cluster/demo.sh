@@ -3,7 +3,8 @@
 #
 #   kind-cluster/demo.sh up      everything, from nothing; may be repeated
 #   kind-cluster/demo.sh down    the cluster and all that is in it
-#   kind-cluster/demo.sh apply   only what is applied, to the cluster that KUBECONFIG names. DRY_RUN=server changes nothing there
+#   kind-cluster/demo.sh apply   only what is applied, to the cluster that KUBECONFIG names. Secret coder-token of namespace coder-kube-filter is yours to
+#                                make. DRY_RUN=server changes nothing there; it wants the namespaces coder and coder-kube-filter to be there already
 set -eu
 cd "$(dirname "$0")/.."
 cluster=coder-kube-filter
