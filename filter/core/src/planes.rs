@@ -31,8 +31,6 @@ impl Token {
 pub struct Access {
     /// The object's name.
     pub object: String,
-    /// The object's uid.
-    pub uid: String,
     /// [`identity_of`] the Coder that the token is for.
     pub identity: u64,
     /// The Secret in its namespace.
@@ -50,16 +48,29 @@ pub struct Access {
 pub struct Mapping {
     /// The Coder.
     pub plane: Rc<ControlPlane>,
+    /// Of one that was discovered, the uid of its object, also while it cannot be called; empty where none was chosen.
+    pub uid: String,
     /// Why it cannot be called at all, if so: what everybody is told who asks for it.
     pub broken: Option<Status>,
     /// Only of one that was discovered, and can be called.
     pub access: Option<Rc<Access>>,
 }
 
+impl Mapping {
+    /// One of which nothing more is known.
+    pub fn of(plane: ControlPlane) -> Self {
+        Self { plane: Rc::new(plane), uid: String::new(), broken: None, access: None }
+    }
+}
+
 /// See the module. One for each worker.
 pub struct Planes {
     fixed: Vec<Mapping>,
     all: RefCell<Rc<[Mapping]>>,
+    /// Readings that have begun.
+    readings: Cell<u64>,
+    /// Which of them found the present ones.
+    newest: Cell<u64>,
     /// When the reading began that found the present ones; 0 before the first.
     read_from: Cell<Millis>,
 }
@@ -67,11 +78,16 @@ pub struct Planes {
 impl Planes {
     /// Those of the configuration.
     pub fn new(fixed: &[ControlPlane]) -> Rc<Self> {
-        let mapping =
-            |plane: &ControlPlane| Mapping { plane: Rc::new(plane.clone()), broken: None, access: None };
-        let mut fixed: Vec<Mapping> = fixed.iter().map(mapping).collect();
+        let mut fixed: Vec<Mapping> = fixed.iter().map(|plane| Mapping::of(plane.clone())).collect();
         sort(&mut fixed);
-        Rc::new(Self { all: RefCell::new(fixed.clone().into()), fixed, read_from: Cell::default() })
+        let all = RefCell::new(fixed.clone().into());
+        Rc::new(Self {
+            fixed,
+            all,
+            readings: Cell::default(),
+            newest: Cell::default(),
+            read_from: Cell::default(),
+        })
     }
 
     /// All of them, by namespace.
@@ -105,13 +121,20 @@ impl Planes {
         self.read_from.get()
     }
 
-    /// Puts these, found by a reading that began then, in the place of all that were discovered before. One of the configuration wins over one of its
+    /// A reading begins: its number and its moment.
+    pub fn begin(&self, now: Millis) -> (u64, Millis) {
+        self.readings.set(self.readings.get().saturating_add(1));
+        (self.readings.get(), now)
+    }
+
+    /// Puts these, found by the reading that began so, in the place of all that were discovered before. One of the configuration wins over one of its
     /// namespace. Whether other Coders are served now.
-    pub fn discovered(&self, found: Vec<Mapping>, began: Millis) -> bool {
-        // What began later knows better.
-        if began < self.read_from.get() {
+    pub fn discovered(&self, found: Vec<Mapping>, (number, began): (u64, Millis)) -> bool {
+        // What began later knows better, whatever the clock says.
+        if number < self.newest.get() {
             return false;
         }
+        self.newest.set(number);
         self.read_from.set(began);
         let mut all = self.fixed.clone();
         all.extend(found.into_iter().filter(|mapping| !self.is_fixed(&mapping.plane.namespace)));
@@ -144,8 +167,7 @@ mod tests {
 
     fn mapping(namespace: &str, identity: u64) -> Mapping {
         let egress = Some(Egress { identity, ..Egress::default() });
-        let plane = ControlPlane { namespace: namespace.to_owned(), egress, ..ControlPlane::default() };
-        Mapping { plane: Rc::new(plane), broken: None, access: None }
+        Mapping::of(ControlPlane { namespace: namespace.to_owned(), egress, ..ControlPlane::default() })
     }
 
     fn names(planes: &Planes) -> Vec<(String, u64)> {
@@ -157,15 +179,15 @@ mod tests {
         let fixed = ["m", "b"]
             .map(|namespace| ControlPlane { namespace: namespace.to_owned(), ..Default::default() });
         let planes = Planes::new(&fixed);
-        assert!(planes.discovered(vec![mapping("z", 1), mapping("b", 2), mapping("a", 3)], 10));
+        assert!(planes.discovered(vec![mapping("z", 1), mapping("b", 2), mapping("a", 3)], (1, 10)));
         let expect =
             [("a", 3), ("b", 0), ("m", 0), ("z", 1)].map(|(name, identity)| (name.to_owned(), identity));
         assert_eq!(names(&planes), expect);
-        assert!(!planes.discovered(vec![mapping("a", 3), mapping("z", 1)], 11), "nothing has changed");
-        assert!(!planes.discovered(Vec::new(), 10), "an older reading says nothing");
+        assert!(!planes.discovered(vec![mapping("a", 3), mapping("z", 1)], (2, 11)), "nothing has changed");
+        assert!(!planes.discovered(Vec::new(), (1, 12)), "an older reading says nothing");
         assert_eq!(names(&planes), expect);
-        assert!(planes.discovered(vec![mapping("a", 4), mapping("z", 1)], 12), "another Coder");
-        assert!(planes.discovered(Vec::new(), 13));
+        assert!(planes.discovered(vec![mapping("a", 4), mapping("z", 1)], (3, 9)), "another Coder");
+        assert!(planes.discovered(Vec::new(), (4, 13)));
         assert_eq!(planes.all().len(), 2);
     }
 

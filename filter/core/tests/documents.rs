@@ -21,7 +21,14 @@ use std::path::{Path, PathBuf};
 /// Folders that are made, not kept.
 const MADE: &[&str] = &["target", "dist", ".lab", ".git"];
 /// Files of a deployment, not of this repository.
-const DEPLOYED: &[&str] = &["coder-token/secret.yaml", "kube-token/secret.yaml", "tls/secret.yaml"];
+const DEPLOYED: &[&str] = &[
+    "coder-token/secret.yaml",
+    "kube-token/secret.yaml",
+    "tls/secret.yaml",
+    "research-token/secret.yaml",
+    "research-token.yaml",
+    "secret.yaml",
+];
 /// Words that end so name a file.
 const EXTENSIONS: &[&str] = &["rs", "md", "toml", "yaml", "json"];
 /// Longest source file, in lines.

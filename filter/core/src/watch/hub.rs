@@ -132,8 +132,11 @@ impl Hub {
         let mut newest = 0;
         change(&*self.shared, &self.changed, &mut |old| {
             let known = Unpacker(old).moment().unwrap_or_default();
-            newest = known.max(read_from.unwrap_or_default());
-            (newest > known).then(|| Packer::default().number(newest.cast_unsigned()).0)
+            newest = match read_from {
+                Some(began) if has_come(known, began, TURN) => began,
+                _ => known,
+            };
+            (newest != known).then(|| Packer::default().number(newest.cast_unsigned()).0)
         });
         newest
     }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 fn mapping(namespace: &str, identity: u64) -> Mapping {
     let egress = Some(Egress { identity, ..Egress::default() });
     let plane = ControlPlane { namespace: namespace.to_owned(), egress, ..ControlPlane::default() };
-    Mapping { plane: Rc::new(plane), broken: None, access: None }
+    Mapping::of(plane)
 }
 
 fn subject(namespace: &str) -> Subject {
@@ -21,7 +21,7 @@ fn subject(namespace: &str) -> Subject {
 /// One Coder, of which nothing has been read yet, and who writes down its changes.
 fn followed() -> (Rc<Planes>, Rc<Hub>, Writer, Subject) {
     let planes = Planes::new(&[]);
-    planes.discovered(vec![mapping("a", 1)], 1);
+    planes.discovered(vec![mapping("a", 1)], (1, 1));
     let hub = Hub::new(Rc::new(Alone::default()), planes.clone(), "test.", 7);
     let mut writer = Writer::new(hub.clone(), &[]);
     let subject = subject("a");
@@ -62,7 +62,7 @@ fn watch_selected(
 #[test]
 fn another_coder_ends_the_watches_that_it_concerns_and_no_other() {
     let planes = Planes::new(&[]);
-    planes.discovered(vec![mapping("a", 1), mapping("b", 2)], 1);
+    planes.discovered(vec![mapping("a", 1), mapping("b", 2)], (1, 1));
     let hub = Hub::new(Rc::new(Alone::default()), planes.clone(), "test.", 7);
     let check = |found: Vec<Mapping>, began: i64, expect: [bool; 4]| {
         let of = [None, Some("a"), Some("b"), Some("c")];
@@ -70,7 +70,7 @@ fn another_coder_ends_the_watches_that_it_concerns_and_no_other() {
         for watch in &mut watches {
             assert!(watch.pull(10, false).is_empty() && !watch.is_over());
         }
-        planes.discovered(found, began);
+        planes.discovered(found, (began.unsigned_abs(), began));
         for (watch, (namespace, ends)) in watches.iter_mut().zip(of.into_iter().zip(expect)) {
             let told = String::from_utf8(watch.pull(20, false)).unwrap();
             assert_eq!(watch.is_over(), ends, "{namespace:?} {began}: {told}");
@@ -95,7 +95,7 @@ fn what_was_read_of_another_coder_is_not_known_of_this_one() {
     assert!(writer.goes_on(&subject, 11, 300_000));
     assert!(hub.has(std::slice::from_ref(&subject), "x"));
 
-    planes.discovered(vec![mapping("a", 2)], 2);
+    planes.discovered(vec![mapping("a", 2)], (2, 2));
     assert!(!hub.has(std::slice::from_ref(&subject), "x"));
     assert!(!writer.goes_on(&subject, 12, 300_000), "it is a new beginning");
     assert_eq!(hub.state(&subject).since, 0);

@@ -4,10 +4,9 @@
 
 use super::super::filter::Filter;
 use super::super::port::{Call, Outcome};
-use super::discover::{identity, secret_path, token};
-use super::object::{Object, path};
+use super::discover::{is_same, secret_path, token};
+use super::object::path;
 use super::{RECENT, question};
-use crate::json;
 use crate::planes::{Access, Token};
 use crate::time::Millis;
 use std::rc::Rc;
@@ -81,8 +80,9 @@ impl Again {
             self.used = present;
             return Ok((self.call(), None));
         }
-        let since = now.saturating_sub(self.access.checked_at.get());
-        let Some(discovery) = self.filter.config.discovery.as_ref().filter(|_| since >= RECENT) else {
+        let since = now.saturating_sub(self.access.checked_at.get()).unsigned_abs();
+        let is_due = since >= RECENT.unsigned_abs();
+        let Some(discovery) = self.filter.config.discovery.as_ref().filter(|_| is_due) else {
             return Err(outcome);
         };
         // The object may name another Secret by now.
@@ -100,13 +100,8 @@ impl Again {
         outcome: Outcome,
         now: Millis,
     ) -> Result<(Call, Option<Box<Self>>), Outcome> {
-        let object = outcome.as_ref().ok().filter(|answer| answer.status == 200);
-        let object = object.and_then(|answer| json::read::<Object<'_>>(&answer.body).ok());
-        let Access { identity: of, secret, key, .. } = &*self.access;
-        let is_same = |object: &Object<'_>| {
-            object.is_enabled() && identity(object) == *of && object.secret() == Some((secret, key))
-        };
-        if object.is_some_and(|object| is_same(&object)) {
+        let Access { identity, secret, key, .. } = &*self.access;
+        if is_same(&outcome, *identity, (secret, key)) {
             self.access.token.replace(new.clone());
             self.used = new;
             return Ok((self.call(), None));

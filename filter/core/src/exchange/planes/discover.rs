@@ -2,7 +2,7 @@
 
 use super::super::context::Cx;
 use super::super::port::Outcome;
-use super::object::{List, Object, PATH};
+use super::object::{List, Object, PATH, path};
 use super::{changed, question};
 use crate::config::{ControlPlane, Discovery, Egress, parse_url};
 use crate::json;
@@ -19,7 +19,7 @@ use twox_hash::XxHash64;
 /// 503 where kube-apiserver does not say which objects there are. Then what was known stays.
 pub(super) async fn read(cx: &Cx, tokens: bool) -> Result<(), Status> {
     let Some(discovery) = &cx.filter.config.discovery else { return Ok(()) };
-    let (planes, began) = (&cx.filter.planes, cx.now());
+    let (planes, reading) = (&cx.filter.planes, cx.filter.planes.begin(cx.now()));
     let outcome = cx.port.call(question(&cx.filter, discovery, PATH.to_owned())).await;
     let unreadable = |why: &str| {
         Status::service_unavailable(format!(
@@ -39,32 +39,34 @@ pub(super) async fn read(cx: &Cx, tokens: bool) -> Result<(), Status> {
     let mut found = Vec::new();
     let mut asked = Vec::new();
     for namespace in namespaces(&list).into_iter().filter(|namespace| !planes.is_fixed(namespace)) {
-        let of_it = || list.items.iter().filter(|object| object.metadata.namespace == *namespace);
-        let eligible: Vec<&Object<'_>> = of_it().filter(|object| object.is_eligible()).collect();
         let before = planes.mapping(namespace);
-        match eligible.as_slice() {
-            // One that is served goes on being served for as long as it is there and not disabled: that its operator is not content at the moment
-            // must not make everything in it vanish.
-            [] => {
-                let stays = |access: &Rc<Access>| {
-                    of_it().any(|object| object.is_enabled() && object.metadata.uid == access.uid)
-                };
-                found.extend(before.filter(|before| before.access.as_ref().is_some_and(stays)));
-            }
+        // One that is served counts for as long as it is there and not disabled: that its operator is not content at the moment must neither make
+        // everything in it vanish nor put another in its place.
+        let is_served = |object: &Object<'_>| {
+            let known = before.as_ref().filter(|before| !before.uid.is_empty());
+            object.is_enabled() && known.is_some_and(|known| known.uid == object.metadata.uid)
+        };
+        let of_it = list.items.iter().filter(|object| object.metadata.namespace == namespace);
+        let counting: Vec<&Object<'_>> =
+            of_it.filter(|object| object.is_eligible() || is_served(object)).collect();
+        let is_well = before.as_ref().is_some_and(|before| before.broken.is_none());
+        match counting.as_slice() {
+            [] => {}
+            [object] if !object.is_eligible() && (is_well || !object.is_callable()) => found.extend(before),
             [object] => match plane(discovery, object) {
                 Ok(plane) => {
                     let known = planes.access(namespace, identity_of(&plane));
                     let known = known.filter(|access| object.secret() == Some((&access.secret, &access.key)));
-                    match known {
-                        Some(access) if !tokens => {
-                            found.push(Mapping { plane: Rc::new(plane), broken: None, access: Some(access) });
-                        }
-                        known => {
-                            let (name, key) = object.secret().unwrap_or_default();
-                            let path = secret_path(namespace, name);
-                            let pending = cx.port.call(question(&cx.filter, discovery, path));
-                            asked.push((pending, plane, *object, (name, key), known));
-                        }
+                    if known.is_some() && !tokens {
+                        found.push(mapping(object, plane, None, known));
+                    } else {
+                        let path = secret_path(namespace, object.secret().unwrap_or_default().0);
+                        asked.push((
+                            cx.port.call(question(&cx.filter, discovery, path)),
+                            plane,
+                            *object,
+                            known,
+                        ));
                     }
                 }
                 Err(mapping) => found.push(mapping),
@@ -72,20 +74,58 @@ pub(super) async fn read(cx: &Cx, tokens: bool) -> Result<(), Status> {
             several => found.push(too_many(discovery, before, namespace, several)),
         }
     }
-    for (pending, plane, object, (name, key), known) in asked {
-        let token = token(pending.await, &plane.namespace, name, key);
-        let (broken, access) = match token {
-            Ok(token) => (None, Some(access(object, identity_of(&plane), (name, key), token))),
+    let mut new = Vec::new();
+    for (pending, plane, object, known) in asked {
+        let (name, key) = object.secret().unwrap_or_default();
+        match token(pending.await, &plane.namespace, name, key) {
+            Ok(token) if known.as_ref().is_some_and(|known| *known.token.borrow() == token) => {
+                found.push(mapping(object, plane, None, known));
+            }
+            Ok(token) => {
+                let path = path(&plane.namespace, &object.metadata.name);
+                new.push((cx.port.call(question(&cx.filter, discovery, path)), plane, object, token, known));
+            }
             // kube-apiserver does not say: what was known holds.
-            Err((_, false)) if known.is_some() => (None, known),
-            Err((why, _)) => (Some(unusable(object, &why)), None),
-        };
-        found.push(Mapping { plane: Rc::new(plane), broken, access });
+            Err((_, false)) if known.is_some() => found.push(mapping(object, plane, None, known)),
+            Err((why, _)) => found.push(mapping(object, plane, Some(&why), None)),
+        }
     }
-    if planes.discovered(found, began) {
+    // A new token may be for a new address, and is nothing for whoever has the one that was read before it.
+    for (pending, plane, object, token, known) in new {
+        let named = object.secret().unwrap_or_default();
+        found.push(match is_same(&pending.await, identity_of(&plane), named) {
+            true => {
+                let access = access(object, identity_of(&plane), named, token);
+                mapping(object, plane, None, Some(access))
+            }
+            false if known.is_some() => mapping(object, plane, None, known),
+            false => mapping(object, plane, Some("it is just being changed"), None),
+        });
+    }
+    if planes.discovered(found, reading) {
         changed(cx);
     }
     Ok(())
+}
+
+/// What one object makes of its namespace.
+fn mapping(
+    object: &Object<'_>,
+    plane: ControlPlane,
+    broken: Option<&str>,
+    access: Option<Rc<Access>>,
+) -> Mapping {
+    let broken = broken.map(|why| unusable(object, why));
+    Mapping { uid: object.metadata.uid.to_string(), broken, access, ..Mapping::of(plane) }
+}
+
+/// Whether kube-apiserver has answered with an object that still stands for the same Coder and names that Secret.
+pub(super) fn is_same(outcome: &Outcome, of: u64, secret: (&str, &str)) -> bool {
+    let answer = outcome.as_ref().ok().filter(|answer| answer.status == 200);
+    let object = answer.and_then(|answer| json::read::<Object<'_>>(&answer.body).ok());
+    object.is_some_and(|object| {
+        object.is_enabled() && identity(&object) == of && object.secret() == Some(secret)
+    })
 }
 
 /// The path of a Secret.
@@ -96,7 +136,6 @@ pub(super) fn secret_path(namespace: &str, name: &str) -> String {
 fn access(object: &Object<'_>, identity: u64, (secret, key): (&str, &str), token: Token) -> Rc<Access> {
     Rc::new(Access {
         object: object.metadata.name.to_string(),
-        uid: object.metadata.uid.to_string(),
         identity,
         secret: secret.to_owned(),
         key: key.to_owned(),
@@ -148,8 +187,7 @@ fn plane(discovery: &Discovery, object: &Object<'_>) -> Result<ControlPlane, Map
         ..ControlPlane::default()
     };
     let Some((https, authority, prefix)) = parse_url(url) else {
-        let broken = Some(unusable(object, "status.url is not an http or https URL of a Coder"));
-        return Err(Mapping { plane: Rc::new(plane), broken, access: None });
+        return Err(mapping(object, plane, Some("status.url is not an http or https URL of a Coder"), None));
     };
     plane.authority = authority.to_owned();
     plane.egress = Some(Egress { https, prefix: prefix.to_owned(), identity });
@@ -176,21 +214,18 @@ fn too_many(
         names.len(),
         names.join(", ")
     )));
-    let same = |before: &Mapping| objects.iter().any(|object| identity(object) == identity_of(&before.plane));
-    let plane = match before.filter(same) {
-        Some(before) => before.plane,
+    let before = before.unwrap_or_else(|| Mapping::of(ControlPlane::default()));
+    let among = objects.iter().find(|object| object.metadata.uid == before.uid);
+    let plane = match among.filter(|object| identity(object) == identity_of(&before.plane)) {
+        Some(_) => before.plane,
         None => {
             let egress = Some(Egress { identity: 1, ..Egress::default() });
-            let cluster = discovery.egress.clone();
-            Rc::new(ControlPlane {
-                namespace: namespace.to_owned(),
-                cluster,
-                egress,
-                ..ControlPlane::default()
-            })
+            let (namespace, cluster) = (namespace.to_owned(), discovery.egress.clone());
+            Rc::new(ControlPlane { namespace, cluster, egress, ..ControlPlane::default() })
         }
     };
-    Mapping { plane, broken, access: None }
+    let uid = among.map(|object| object.metadata.uid.to_string()).unwrap_or_default();
+    Mapping { plane, uid, broken, access: None }
 }
 
 fn unusable(object: &Object<'_>, why: &str) -> Status {

@@ -68,7 +68,9 @@ pub(super) fn keep(filter: &Rc<Filter>, now: Millis) {
     }
     if (now.saturating_sub(state.next_look.get())).unsigned_abs() >= LOOK.unsigned_abs() {
         state.next_look.set(now);
-        if filter.watching.hub.planes_changed(None) > filter.planes.read_from() {
+        let changed = filter.watching.hub.planes_changed(None);
+        // One that lies ahead is of a clock that was set back since.
+        if changed > filter.planes.read_from() && changed <= now {
             state.hurry();
         }
     }
@@ -99,7 +101,7 @@ pub(super) fn keep(filter: &Rc<Filter>, now: Millis) {
 async fn report(cx: &Cx, failure: Option<Status>) -> Reply {
     let mut lines: Vec<String> = failure.iter().map(|status| status.message.clone()).collect();
     if lines.is_empty() {
-        for Mapping { plane, broken, access } in cx.filter.planes.all().iter() {
+        for Mapping { plane, broken, access, .. } in cx.filter.planes.all().iter() {
             match (broken, access) {
                 (Some(status), _) => lines.push(status.message.clone()),
                 (None, Some(access)) => lines.push(format!(
@@ -143,7 +145,8 @@ pub(super) async fn reach(cx: &Cx, namespace: Option<&str>, verb: Verb) -> Resul
     let is_broken = |mappings: &[Mapping]| mappings.iter().any(|mapping| mapping.broken.is_some());
     let mut mappings = find();
     if cx.filter.config.discovery.is_some() {
-        let recent = planes.read_from() != 0 && cx.now().saturating_sub(planes.read_from()) < RECENT;
+        let age = cx.now().saturating_sub(planes.read_from()).unsigned_abs();
+        let recent = planes.read_from() != 0 && age < RECENT.unsigned_abs();
         let look = match namespace {
             Some(_) if mappings.is_empty() => true,
             Some(_) => is_broken(&mappings) && !recent,

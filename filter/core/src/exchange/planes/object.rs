@@ -87,10 +87,12 @@ impl Object<'_> {
 
     /// Whether it says all that is needed to serve it.
     pub(super) fn is_eligible(&self) -> bool {
-        self.is_enabled()
-            && self.status.operator_access_ready
-            && !self.status.url.trim().is_empty()
-            && self.secret().is_some()
+        self.is_enabled() && self.status.operator_access_ready && self.is_callable()
+    }
+
+    /// Whether it says where its Coder is and what it is called with.
+    pub(super) fn is_callable(&self) -> bool {
+        !self.status.url.trim().is_empty() && self.secret().is_some()
     }
 
     /// The Secret that holds the token, and the key in it.

@@ -1,5 +1,7 @@
-//! Coders that are discovered: which objects count, what is said where they cannot be used, how they are called, and that a token which was replaced is
-//! picked up by the very call that was refused.
+//! Coders that are discovered: which objects count, what is said where they cannot be used, how they are called, and how
+//! those that are down harm nobody else. [`changes`] has what becomes of them later.
+
+mod changes;
 
 use super::*;
 use std::cell::Cell;
@@ -309,107 +311,6 @@ fn a_fixed_one_wins() {
         .world();
     assert_eq!(names(&world.get("/coderworkspaces")), ["dev/coder.dev.w", "fixed/coder.coder.w"]);
     assert!(!world.to("kube-filter").iter().any(|path| path.contains("namespaces/fixed")));
-}
-
-#[test]
-fn a_new_token_is_picked_up_by_the_call_that_was_refused() {
-    let cluster = one();
-    let mut world = cluster.world();
-    assert_eq!(names(&world.get("/namespaces/dev/coderworkspaces")).len(), 1);
-    cluster.rotate("dev/operator-token", "token", b"t-2");
-    cluster.0.accepted.replace(vec!["t-2"]);
-    assert_eq!(names(&world.get("/namespaces/dev/coderworkspaces")).len(), 1);
-    assert_eq!(names(&world.get("/namespaces/dev/coderworkspaces")).len(), 1);
-    let tried = || -> Vec<String> {
-        let calls = world.calls.borrow();
-        let egress = calls.iter().filter(|call| call.cluster == "coder-egress");
-        egress.map(|call| header(call, "Coder-Session-Token").unwrap().to_owned()).collect()
-    };
-    assert_eq!(tried(), ["t-1", "t-1", "t-2", "t-2"]);
-    // A write that was refused has changed nothing, and is made once more.
-    cluster.rotate("dev/operator-token", "token", b"t-3");
-    cluster.0.accepted.replace(vec!["t-3"]);
-    world.calls.borrow_mut().clear();
-    let template = recorded().1[0]["name"].as_str().unwrap().to_owned();
-    let deleted =
-        world.write("DELETE", &format!("/namespaces/dev/codertemplates/coder.{template}"), "", &json!({}));
-    assert_eq!(deleted.status, 200, "{}", body(&deleted));
-    assert_eq!(world.writes().iter().filter(|write| write.starts_with("DELETE")).count(), 1);
-    // One that stays refused is said to be ours, and the Secret is not read for each call.
-    cluster.0.accepted.replace(vec!["t-4"]);
-    world.now += 5_000;
-    for _ in 0..3 {
-        world.calls.borrow_mut().clear();
-        let reply = world.get("/namespaces/dev/coderworkspaces");
-        refused(&reply, 503, "ServiceUnavailable", "does not accept the filter's credentials");
-        assert_eq!(world.to("coder-egress").len(), 1);
-    }
-    assert!(world.to("kube-filter").is_empty());
-    world.now += 5_000;
-    cluster.rotate("dev/operator-token", "token", b"t-4");
-    assert_eq!(names(&world.get("/namespaces/dev/coderworkspaces")).len(), 1);
-}
-
-#[test]
-fn a_new_token_goes_to_the_url_of_its_object_alone() {
-    let check = |change: &dyn Fn(&Cluster)| {
-        let cluster = one();
-        let mut world = cluster.world();
-        assert_eq!(names(&world.get("/namespaces/dev/coderworkspaces")).len(), 1);
-        // Coder has moved, and whoever has its old address now refuses everything.
-        change(&cluster);
-        cluster.rotate("dev/operator-token", "token", b"t-2");
-        cluster.0.accepted.replace(vec!["t-2"]);
-        world.now += 5_000;
-        refused(&world.get("/namespaces/dev/coderworkspaces"), 503, "ServiceUnavailable", "credentials");
-        let calls = world.calls.borrow();
-        let new = calls.iter().filter(|call| header(call, "Coder-Session-Token") == Some("t-2"));
-        assert_eq!(new.count(), 0);
-    };
-    check(&|cluster| cluster.put("dev", "coder", &json!({}), ready("http://moved.svc")));
-    check(&|cluster| cluster.0.objects.borrow_mut().clear());
-    let disabled = json!({"operatorAccess": {"disabled": true}});
-    check(&|cluster| cluster.put("dev", "coder", &disabled, ready("http://dev.svc:8080/base/")));
-    let mut other = ready("http://dev.svc:8080/base/");
-    other["operatorTokenSecretRef"]["name"] = "another".into();
-    check(&|cluster| cluster.put("dev", "coder", &json!({}), other.clone()));
-}
-
-#[test]
-fn readings_by_themselves() {
-    let cluster = one();
-    let mut world = cluster.world();
-    let said = |world: &World| -> Vec<String> {
-        world.keep().iter().map(|(reply, _)| String::from_utf8_lossy(&reply.body).into_owned()).collect()
-    };
-    assert_eq!(said(&world), ["Coder of namespace \"dev\" was discovered: CoderControlPlane coder"]);
-    assert!(said(&world).is_empty(), "not before it is time");
-    cluster.rotate("dev/operator-token", "token", b"t-2");
-    cluster.0.accepted.replace(vec!["t-2"]);
-    world.now += 40_000;
-    assert_eq!(said(&world), [""], "nothing new to be said");
-    world.calls.borrow_mut().clear();
-    assert_eq!(names(&world.get("/namespaces/dev/coderworkspaces")).len(), 1);
-    assert_eq!(world.to("coder-egress").len(), 1, "the new token was known");
-    cluster.0.refuses_secrets.set(500);
-    world.now += 40_000;
-    said(&world);
-    assert_eq!(
-        names(&world.get("/namespaces/dev/coderworkspaces")).len(),
-        1,
-        "the token that was known holds"
-    );
-    // Its operator is not content: that must not make what is in it vanish.
-    let mut status = ready("http://dev.svc:8080/base/");
-    status["operatorAccessReady"] = false.into();
-    cluster.put("dev", "coder", &json!({}), status.clone());
-    world.now += 40_000;
-    said(&world);
-    assert_eq!(names(&world.get("/namespaces/dev/coderworkspaces")).len(), 1);
-    cluster.put("dev", "coder", &json!({"operatorAccess": {"disabled": true}}), status);
-    world.now += 40_000;
-    said(&world);
-    assert!(names(&world.get("/namespaces/dev/coderworkspaces")).is_empty());
 }
 
 #[test]
