@@ -49,6 +49,7 @@ impl Listing {
         let options = options(cx, kind, query)?;
         let version = match &options.continue_token {
             Some(token) => token.resource_version,
+            None if planes.is_empty() => cx.filter.watching.hub.clock.nowhere_version(cx.now()),
             None => cx.filter.watching.hub.clock.list_version(cx.now()),
         };
         let subjects = planes.iter().map(|plane| Subject { namespace: plane.namespace.clone(), kind });

@@ -74,13 +74,16 @@ pub(super) fn terminating(namespace: &str, resource: GroupResource<'_>, name: &s
     status
 }
 
-/// As [`phase`], a few seconds old at most: good enough for what only reads.
+/// As [`phase`]; that it stays may be a few seconds old: good enough for what only reads. That it goes is asked each time, for when it is made again
+/// everything is there again.
 pub(super) async fn recent_phase(cx: &Cx, caller: &Caller, namespace: &str) -> Result<Phase, Status> {
     let key = [&caller.key(), b"/".as_slice(), namespace.as_bytes()].concat();
     if let Some(known) = cx.filter.namespaces.get(&key, cx.now()) {
         return Ok(known);
     }
     let phase = phase(cx, caller, namespace).await?;
-    cx.filter.namespaces.put(key, phase, cx.now());
+    if phase == Phase::Active {
+        cx.filter.namespaces.put(key, phase, cx.now());
+    }
     Ok(phase)
 }

@@ -165,14 +165,12 @@ async fn read(
         };
         let accepted = &accepted()?;
         let identities = identities(&mappings, namespace);
-        if terminates(cx, caller, namespace, &planes).await? {
+        let brief = terminates(cx, caller, namespace, &planes).await?;
+        if brief {
             planes.clear();
         }
-        return Ok(watch::watch(
-            cx,
-            watch::Watch { caller, info, kind, planes: &planes, identities, query, accepted },
-        )
-        .await?);
+        let asked = watch::Watch { caller, info, kind, planes: &planes, identities, brief, query, accepted };
+        return Ok(watch::watch(cx, asked).await?);
     }
     let reply = match (info.resource.as_str(), info.subresource.as_deref(), info.verb) {
         ("coderworkspaces", None | Some("status"), Verb::Get) => {

@@ -6,7 +6,8 @@
 //!
 //! What has no content carries a mark of the process in place of a hash, with the four highest bits set. By it a version that this process has given
 //! out is told from one of another replica, whose changes were numbered by another history. A fifth bit marks lists: what they show may be newer than the
-//! moment of their version, while a bookmark stands for a place in the history.
+//! moment of their version, while a bookmark stands for a place in the history. Where no Coder stands behind what is listed or watched the process is
+//! none, 0: such a version is no place in anything's history, whichever replica gave it out.
 
 use super::bytes::{Packer, Unpacker};
 use super::shared::{SharedData, change};
@@ -18,8 +19,10 @@ use std::rc::Rc;
 const BARE: u64 = 0x1e << 16;
 /// Set beside it in the versions of lists.
 const LIST: u64 = 1 << 16;
-/// What is left for the process.
+/// What is left for the process, which is not 0.
 const PROCESS: u64 = 0xffff;
+/// The mark where there is no Coder.
+const NOWHERE: u64 = BARE | LIST;
 
 /// How far Coder's clock may be ahead of ours, in milliseconds.
 const AHEAD: Millis = 5_000;
@@ -60,7 +63,7 @@ pub fn moment(version: u64) -> Millis {
 
 impl Clock {
     pub(super) fn new(shared: Rc<dyn SharedData>, prefix: &str, process: u64) -> Self {
-        Self { shared, newest: [prefix, "newest"].concat(), mark: BARE | (process & PROCESS) }
+        Self { shared, newest: [prefix, "newest"].concat(), mark: BARE | (process & PROCESS).max(1) }
     }
 
     /// A version for a list that will be read from now on: later than all changes so far, and than all other lists.
@@ -71,6 +74,11 @@ impl Clock {
     /// A version for what the history will tell from now on: later than all changes so far.
     pub fn log_version(&self, now: Millis) -> u64 {
         self.version(now, self.mark)
+    }
+
+    /// A version for what no Coder stands behind.
+    pub fn nowhere_version(&self, now: Millis) -> u64 {
+        self.version(now, NOWHERE)
     }
 
     /// The newest version that was given out, or that a client came with.
@@ -145,6 +153,11 @@ impl Clock {
     /// Whether a version is a list's of this process.
     pub fn is_list(&self, version: u64) -> bool {
         version & HASH_MASK == self.mark | LIST
+    }
+
+    /// Whether a version is of what no Coder stood behind, given out by whichever replica.
+    pub fn is_nowhere(&self, version: u64) -> bool {
+        version & HASH_MASK == NOWHERE
     }
 
     /// Whether a version is a bookmark's or a deletion's of this process.

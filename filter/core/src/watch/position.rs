@@ -71,6 +71,13 @@ impl Hub {
     /// Finds where to begin.
     pub fn position(&self, from: From<'_>) -> Position {
         let From { version, subjects, arrived, .. } = from;
+        if subjects.is_empty() {
+            return Position::Found(Start::At(self.history.head().next, version));
+        }
+        // Who was told that there is nothing has not been told of what there is.
+        if self.clock.is_nowhere(version) {
+            return Position::Expired;
+        }
         let states: Vec<State> = subjects.iter().map(|subject| self.state(subject)).collect();
         let place = self.history.first_above(version);
         let is_list = self.clock.is_list(version);

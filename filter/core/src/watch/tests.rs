@@ -366,3 +366,35 @@ fn processes_that_began_almost_at_once_give_versions_with_other_marks() {
         .collect();
     assert!(marks.len() > 97, "{}", marks.len());
 }
+
+/// It was listed and watched while it was being deleted, perhaps by way of another replica, and has been made again.
+#[test]
+fn what_was_told_to_be_empty_is_listed_anew() {
+    let (planes, hub, mut writer, subject) = followed();
+    writer.begin(&subject, vec![observed("1", "one", 5)], hub.clock.log_version(10));
+    let other = Hub::new(Rc::new(Alone::default()), planes.clone(), "other.", 8);
+    for hub_then in [&hub, &other] {
+        let version = hub_then.clock.nowhere_version(20);
+        hub.clock.at_least(version);
+        let position = |subjects: &[Subject]| {
+            let waited = Waited::Not;
+            hub.position(From {
+                version,
+                subjects,
+                selector: "",
+                name: None,
+                arrived: 30,
+                reading: 0,
+                waited,
+            })
+        };
+        assert!(matches!(position(&[]), Position::Found(_)));
+        assert!(matches!(position(std::slice::from_ref(&subject)), Position::Expired));
+        let Position::Found(start) = position(&[]) else { panic!() };
+        let mut watcher = watch(&hub, &planes, Some("nowhere"), start);
+        let bookmark: Value = serde_json::from_slice(&watcher.pull(40, true)).unwrap();
+        assert_eq!(bookmark["type"], "BOOKMARK");
+        let text = bookmark["object"]["metadata"]["resourceVersion"].as_str().unwrap();
+        assert!(hub.clock.is_nowhere(text.parse().unwrap()));
+    }
+}

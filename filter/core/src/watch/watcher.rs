@@ -427,8 +427,11 @@ impl Watcher {
     /// Says up to which version everything has been told, unless changes are just being told.
     fn bookmark(&mut self, out: &mut Vec<u8>, now: Millis) -> Result<(), Status> {
         // A place in the history that nothing has come after: what comes later gets a later version. Without subjects there is nothing to come.
-        let moment = if self.wish.subjects.is_empty() { now } else { 0 };
-        let mut version = self.hub.clock.log_version(moment);
+        let version_now = |watcher: &Self| match watcher.wish.subjects.as_slice() {
+            [] => watcher.hub.clock.nowhere_version(now),
+            _ => watcher.hub.clock.log_version(0),
+        };
+        let mut version = version_now(self);
         let all_is_told = |watcher: &Self| {
             // In this order: what has an older version has been told, or is being told at this moment.
             !watcher.hub.clock.is_telling() && watcher.hub.history.head().version == watcher.passed
@@ -440,7 +443,7 @@ impl Watcher {
                 return Ok(());
             }
             self.go_on(out, now)?;
-            version = self.hub.clock.log_version(moment);
+            version = version_now(self);
         }
         let end = std::mem::take(&mut self.end_is_due);
         let bare = Bare { resource_version: version, initial_events_end: end, ..Bare::default() };

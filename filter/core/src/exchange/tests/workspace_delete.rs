@@ -2,6 +2,7 @@
 
 use super::coder::*;
 use super::*;
+use std::cell::Cell;
 
 const ALL: &str = "/namespaces/coder/coderworkspaces";
 const ONE: &str = "/namespaces/coder/coderworkspaces/coder.alice.w";
@@ -91,6 +92,21 @@ fn terminating(call: &Call) -> Outcome {
         }
         false => allow(call, true),
     }
+}
+
+/// A deletion and a creation, one after the other: whoever has looked in between begins anew.
+#[test]
+fn a_namespace_that_is_made_again_has_everything_at_once() {
+    let goes = Rc::new(Cell::new(true));
+    let kube = goes.clone();
+    let world = going().kube(move |call| if kube.get() { terminating(call) } else { allow(call, true) });
+    let empty = body(&world.get(ALL));
+    assert_eq!(empty["items"], json!([]));
+    goes.set(false);
+    assert_eq!(body(&world.get(ALL))["items"].as_array().unwrap().len(), 1);
+    let version = empty["metadata"]["resourceVersion"].as_str().unwrap();
+    let watched = body(&world.get(&format!("{ALL}?watch=true&resourceVersion={version}")));
+    assert_eq!((&watched["type"], &watched["object"]["code"]), (&json!("ERROR"), &json!(410)));
 }
 
 #[test]

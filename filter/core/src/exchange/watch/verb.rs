@@ -24,6 +24,8 @@ const LONG_LOOK: Millis = 200;
 const HELD: (Millis, Millis) = (1_200, 25_000);
 /// Seconds that a stream goes on where the client does not say: so many, and up to as many more.
 const TIMEOUT: u64 = 1800;
+/// The same, at most, where the namespace is being deleted: it may be made again.
+const BRIEF: u64 = 30;
 
 /// What is asked for.
 pub(in crate::exchange) struct Watch<'a> {
@@ -34,6 +36,8 @@ pub(in crate::exchange) struct Watch<'a> {
     pub(in crate::exchange) planes: &'a [&'a ControlPlane],
     /// [`crate::planes::identities`] of what is watched.
     pub(in crate::exchange) identities: Vec<(String, u64)>,
+    /// The namespace is being deleted, so nothing of it is shown.
+    pub(in crate::exchange) brief: bool,
     pub(in crate::exchange) query: &'a Query,
     pub(in crate::exchange) accepted: &'a Accepted,
 }
@@ -69,6 +73,7 @@ pub(in crate::exchange) async fn watch(cx: &Cx, asked: Watch<'_>) -> Result<Repl
     let watcher = Watcher::new(watching.hub.clone(), wish, start);
     let random = cx.filter.random.next(cx.now()) % TIMEOUT;
     let seconds = options.timeout_seconds.unwrap_or(TIMEOUT.saturating_add(random));
+    let seconds = if asked.brief { seconds.min(BRIEF) } else { seconds };
     match &cx.filter.config.watch.bell {
         Some(bell) if watching.bell_works(cx.now()) => {
             let who = (watching.caller(asked.caller), Rc::new(asked.info.clone()));
