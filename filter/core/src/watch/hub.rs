@@ -285,18 +285,18 @@ impl Hub {
         if told { version } else { raised }
     }
 
-    /// What is known of these subjects, if somebody has read them of late: of each object its namespace, version and parts.
+    /// What is known of these subjects, if their changes are being written down and they have been read of late: of each object its namespace, version and
+    /// parts. Otherwise a watch that went on from it would lack what has changed since.
     pub fn known(
         &self,
         subjects: &[Subject],
         now: Millis,
-        age: Millis,
+        (age, linger): (Millis, Millis),
     ) -> Option<Vec<(String, u64, Vec<u8>)>> {
         let is_fresh = |subject: &Subject| {
-            let state = self.state(subject);
-            state.since != 0 && now.saturating_sub(state.read_at) <= age
+            now.saturating_sub(self.state(subject).read_at) <= age && self.is_followed(subject, now, linger)
         };
-        if subjects.is_empty() || !self.is_read(now) || !subjects.iter().all(is_fresh) {
+        if subjects.is_empty() || !subjects.iter().all(is_fresh) {
             return None;
         }
         let (_, records) = self.present(subjects)?;

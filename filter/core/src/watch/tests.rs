@@ -398,3 +398,20 @@ fn what_was_told_to_be_empty_is_listed_anew() {
         assert!(hub.clock.is_nowhere(text.parse().unwrap()));
     }
 }
+
+/// A list of what is known is as good as a reading for a watch that goes on from it, or it is not made.
+#[test]
+fn what_nobody_follows_any_more_is_not_known() {
+    let (_, hub, mut writer, subject) = followed();
+    let version = hub.clock.log_version(101_000);
+    writer.begin(&subject, vec![observed("1", "one", 5)], version);
+    writer.read(&subject, 101_000, version);
+    let known = |now| {
+        hub.take_turn(now).unwrap();
+        hub.known(std::slice::from_ref(&subject), now, (600_000, 60_000)).map(|known| known.len())
+    };
+    assert_eq!(known(102_000), None, "nobody has asked for it");
+    hub.wants.want(&subject, Want { watched_at: 102_000, own_at: 102_000, fresh_from: 0 });
+    assert_eq!(known(130_000), Some(1));
+    assert_eq!(known(190_000), None);
+}

@@ -17,6 +17,7 @@ use crate::exchange::collection::{Listed, Listing, page};
 use crate::exchange::context::{Cx, settled};
 use crate::exchange::port::Pending;
 use crate::exchange::reply::Reply;
+use crate::exchange::watch::LINGER;
 use crate::json::{Names, Raw, object};
 use crate::kube::list_options::{ListOptions, ResourceVersion};
 use crate::kube::negotiation::Accepted;
@@ -71,7 +72,8 @@ fn known(
         .iter()
         .map(|plane| Subject { namespace: plane.namespace.clone(), kind: Kind::Workspaces })
         .collect();
-    let Some(known) = cx.filter.watching.hub.known(&subjects, cx.now(), KNOWN) else { return Ok(None) };
+    let ages = (KNOWN, LINGER);
+    let Some(known) = cx.filter.watching.hub.known(&subjects, cx.now(), ages) else { return Ok(None) };
     let mut parsed = Vec::with_capacity(known.len());
     for (namespace, version, json) in &known {
         let plane = planes.iter().find(|plane| plane.namespace == *namespace);
