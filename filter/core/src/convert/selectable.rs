@@ -18,6 +18,9 @@ pub const WORKSPACE_FIELDS: &[&str] = &[
     "status.latestBuildStatus",
 ];
 
+/// Those of them that may be others later; all else that can be selected by stays for as long as the object has its name.
+pub const CHANGING_FIELDS: &[&str] = &["spec.running", "status.latestBuildStatus"];
+
 /// Fields that templates can be selected by.
 pub const TEMPLATE_FIELDS: &[&str] = &["metadata.name", "metadata.namespace", "spec.organization"];
 

@@ -208,10 +208,9 @@ impl Hub {
             let Some(event) = event.filter(|event| event.seen_at < before && event.is_of(subjects)) else {
                 continue;
             };
-            if told.iter().any(|(_, other)| other.id == event.id) {
-                continue;
-            }
-            if let Some(Subject { namespace, kind }) = Subject::parse(&event.subject) {
+            if let Some(Subject { namespace, kind }) = Subject::parse(&event.subject)
+                && !told.iter().any(|(of, other)| *of == namespace && other.id == event.id)
+            {
                 told.push((namespace, Touched { kind, id: event.id.clone(), told: String::new() }));
             }
         }

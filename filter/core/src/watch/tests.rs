@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::{ControlPlane, Egress};
+use crate::convert::resource_version::resource_version;
 use crate::kube::negotiation::Form;
 use crate::kube::selectors::{FieldSelector, LabelSelector};
 use crate::planes::{Mapping, Planes, identities};
@@ -288,11 +289,13 @@ fn what_is_told_again_is_what_has_changed_since() {
 fn what_has_left_a_selection_while_nobody_looked_is_told() {
     let (planes, hub, mut writer, subject) = followed();
     writer.begin(&subject, vec![stopped("1", "one", 5)], hub.clock.log_version(10));
-    let [mut running, mut other] = ["spec.running=true", "metadata.name=coder.alice.other"]
-        .map(|fields| watch_selected(&hub, &planes, Some("a"), fields, Start::At(0, 10)));
+    let [mut running, mut other, mut bob] =
+        ["spec.running=true", "metadata.name=coder.alice.other", "status.ownerName=bob,spec.running=true"]
+            .map(|fields| watch_selected(&hub, &planes, Some("a"), fields, Start::At(0, 10)));
     let mut take_in = |observed, gone: &[Observed], at, after_gap| {
         let gone = Gone { ids: Vec::new(), last: gone.to_vec() };
         writer.take_in(&subject, observed, &gone, Seen { at, after_gap }, at).unwrap();
+        assert_eq!(told(&bob.pull(at, false)), [], "alice's have never been bob's");
         [told(&running.pull(at, false)), told(&other.pull(at, false))]
     };
     let nothing = || [Vec::new(), Vec::new()];
@@ -319,9 +322,11 @@ fn what_another_replica_may_have_shown_is_told_to_have_left_once() {
         writer.take_in(&subject, vec![observed], &Gone::default(), seen(at), at).unwrap();
     };
     take_in(stopped("1", "one", 8), 20);
-    let mut watch = watch_selected(&hub, &planes, Some("a"), "spec.running=true", Start::Again(0, 15));
+    let [mut watch, mut bob] = ["spec.running=true", "status.ownerName=bob"]
+        .map(|fields| watch_selected(&hub, &planes, Some("a"), fields, Start::Again(0, 15)));
     let mut next = |observed, at| {
         take_in(observed, at);
+        assert_eq!(told(&bob.pull(at, false)), [], "alice's have never been bob's");
         told(&watch.pull(at, false))
     };
     let both = [event("DELETED", "one"), event("DELETED", "two")];
@@ -414,4 +419,36 @@ fn what_nobody_follows_any_more_is_not_known() {
     hub.wants.want(&subject, Want { watched_at: 102_000, own_at: 102_000, fresh_from: 0 });
     assert_eq!(known(130_000), Some(1));
     assert_eq!(known(190_000), None);
+}
+
+/// Two namespaces that stand for one Coder have its objects each.
+#[test]
+fn what_is_told_again_is_told_in_each_namespace() {
+    let planes = Planes::new(&[]);
+    planes.discovered(vec![mapping("a", 1), mapping("b", 2)], (1, 1));
+    let hub = Hub::new(Rc::new(Alone::default()), planes.clone(), "test.", 7);
+    let mut writer = Writer::new(hub.clone(), &[]);
+    let subjects = ["a", "b"].map(subject);
+    for subject in &subjects {
+        writer.track(subject);
+        writer.begin(subject, vec![observed("1", "one", 5)], hub.clock.log_version(10));
+    }
+    for subject in &subjects {
+        writer.take_in(subject, vec![observed("1", "one", 6)], &Gone::default(), seen(20), 20).unwrap();
+    }
+    let mut watch = watch(&hub, &planes, None, Start::Again(0, 15));
+    assert_eq!(told(&watch.pull(30, false)), [event("MODIFIED", "one"), event("MODIFIED", "one")]);
+    let version = resource_version(60_015, 1);
+    let from = From {
+        version,
+        subjects: &subjects,
+        selector: "",
+        name: None,
+        arrived: 30,
+        reading: 0,
+        waited: Waited::Once(0),
+    };
+    let Position::Unseen(again) = hub.position(from) else { panic!("{:?}", hub.position(from)) };
+    let namespaces: Vec<&str> = again.iter().map(|(namespace, _)| namespace.as_str()).collect();
+    assert_eq!(namespaces, ["a", "b"]);
 }

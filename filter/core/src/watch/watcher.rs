@@ -11,6 +11,7 @@ use super::subject::{Kind, Subject};
 use super::view::view;
 use crate::api::v1alpha1::{CoderTemplate, CoderWorkspace};
 use crate::convert::resource_version::{HASH_MASK, resource_version};
+use crate::convert::selectable::CHANGING_FIELDS;
 use crate::kube::negotiation::Form;
 use crate::kube::selectors::{FieldSelector, LabelSelector};
 use crate::kube::status::Status;
@@ -76,6 +77,8 @@ struct Told {
 pub struct Watcher {
     hub: Rc<Hub>,
     wish: Wish,
+    /// What it selects by fields that do not change.
+    lasting: FieldSelector,
     /// The Coders of which is known that they are those that it began with.
     planes: Option<Rc<[Mapping]>>,
     start: Option<Start>,
@@ -90,7 +93,7 @@ pub struct Watcher {
     /// Ids and names of what was told to be there no more because a list had shown it: the history may tell of that later, if it does.
     missed: Vec<(String, String)>,
     /// Until then the client may know of objects what is not known here, unless they are among these, of which it has been told.
-    catches_up: (Millis, Vec<String>),
+    catches_up: (Millis, Vec<(String, String)>),
     /// A table has described its columns.
     columns_told: bool,
     over: bool,
@@ -102,6 +105,7 @@ impl Watcher {
         hub.count(true);
         Self {
             hub,
+            lasting: wish.fields.without(CHANGING_FIELDS),
             wish,
             planes: None,
             start: Some(start),
@@ -236,9 +240,10 @@ impl Watcher {
             self.catches_up = (0, Vec::new());
             return false;
         }
-        let first = !known.contains(&event.id);
+        let one = (&event.subject, &event.id);
+        let first = !known.iter().any(|(subject, id)| (subject, id) == one);
         if first {
-            known.push(event.id.clone());
+            known.push((event.subject.clone(), event.id.clone()));
         }
         first
     }
@@ -325,7 +330,10 @@ impl Watcher {
             }
             let before = !event.before.is_empty() && self.matches(place, &event, false);
             // A rename is a deletion of one and an addition of another.
-            let same = |told: &Told| told.event.id == event.id && told.event.name == event.name;
+            let same = |told: &Told| {
+                let Event { subject, id, name, .. } = &*told.event;
+                *subject == event.subject && *id == event.id && *name == event.name
+            };
             let earlier = all.iter().rposition(same).map(|at| all.remove(at));
             let there = earlier.as_ref().map_or(before, |told| told.there);
             let selected = before || earlier.is_some_and(|told| told.selected);
@@ -380,14 +388,14 @@ impl Watcher {
 
     /// Whether an object that a list has shown may have been selected then. One that was made by the same selectors has shown no other.
     fn was_selected(&self, list: &Seed, record: &Record) -> bool {
-        let labelled = || self.shows(record, &FieldSelector::default()).unwrap_or(true);
-        !list.selector.is_empty() || (self.is_named(&record.name) && labelled())
+        let shown = || self.shows(record, &self.lasting).unwrap_or(true);
+        !list.selector.is_empty() || (self.is_named(&record.name) && shown())
     }
 
-    /// Whether an object may have been selected in some state: labels and the name tell, which do not change.
+    /// Whether an object may have been selected in some state, as labels and fields that do not change tell. What never was is nobody's to know here.
     fn may_have_been_selected(&self, place: u64, event: &Event) -> bool {
         let facts = || self.hub.facts(place, event, !event.after.is_empty());
-        self.is_named(&event.name) && facts().matches(&self.wish.labels, &FieldSelector::default())
+        self.is_named(&event.name) && facts().matches(&self.wish.labels, &self.lasting)
     }
 
     fn selects_all(&self) -> bool {

@@ -61,6 +61,13 @@ impl FieldSelector {
         self.terms.iter().find(|term| term.field == field && !term.negated).map(|term| term.value.as_str())
     }
 
+    /// The same without the terms about these fields.
+    #[must_use]
+    pub fn without(&self, fields: &[&str]) -> Self {
+        let others = self.terms.iter().filter(|term| !fields.contains(&term.field.as_str()));
+        Self { terms: others.cloned().collect() }
+    }
+
     /// Refuses fields that cannot be selected by.
     ///
     /// # Errors
