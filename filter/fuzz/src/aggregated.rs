@@ -3,7 +3,7 @@
 use super::driver;
 use super::text::utf8;
 use coder_kube_core::config::Config;
-use coder_kube_core::exchange::{Answer, Call, Filter, Outcome, Request};
+use coder_kube_core::exchange::{Answer, Call, Certificate, Filter, Outcome, Request};
 use coder_kube_core::kube::request_header::Authentication;
 use coder_kube_core::kube::subject;
 use serde_json::Value;
@@ -39,7 +39,10 @@ pub fn front_proxy(data: &[u8]) {
     let mut asked = None;
     let config = br#"{"mode":"aggregated","kubernetes":{"cluster":"kube"},"controlPlanes":[{"namespace":"coder","cluster":"coder","authority":"coder","dashboardURL":"https://coder.example.com"}]}"#;
     let filter = Filter::new(Config::parse(config).expect("the configuration is good"));
-    let request = Request::by_route(headers.clone(), route.as_bytes(), || Some(owner.into()));
+    let request = Request::by_route(headers.clone(), route.as_bytes(), || Certificate {
+        subject: owner.into(),
+        ..Certificate::default()
+    });
     let world = |call: &Call| match call.path.rsplit('/').next().unwrap_or_default() {
         _ if call.cluster == "coder" => {
             assert!(asked.is_some(), "Coder is asked for nobody");

@@ -4,7 +4,7 @@ use super::driver;
 use coder_kube_core::api::v1alpha1::GROUP;
 use coder_kube_core::config::Config;
 use coder_kube_core::convert::selectable::{TEMPLATE_FIELDS, WORKSPACE_FIELDS, push_down};
-use coder_kube_core::exchange::{Place, Request, Verdict};
+use coder_kube_core::exchange::{Certificate, Place, Request, Verdict};
 use coder_kube_core::kube::continue_token::ContinueToken;
 use coder_kube_core::kube::encoding::encode;
 use coder_kube_core::kube::headers;
@@ -40,7 +40,9 @@ pub fn request(data: &[u8]) {
         let name = utf8(&line[..at]).to_ascii_lowercase();
         all.push((name, line.get(at + 1..).unwrap_or_default().trim_ascii().to_vec()));
     }
-    let certificate = all.iter().find(|(name, _)| name == "certificate").map(|(_, value)| value.clone());
+    let certificate = all.iter().find(|(name, _)| name == "certificate");
+    let certificate =
+        certificate.map(|(_, value)| Certificate { subject: value.clone(), ..Certificate::default() });
     let request = Request::new(all.clone(), certificate);
     let (place, path) = (request.place(), request.path().to_owned());
     match request.query() {

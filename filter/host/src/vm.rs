@@ -13,7 +13,7 @@ use crate::watches::Watches;
 use crate::work::{ContextId, For, Millis, Work, WorkId, Works};
 use coder_kube_core::config::Config;
 use coder_kube_core::exchange::{
-    Answer, Call, CallId, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict,
+    Answer, Call, CallId, Certificate, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict,
 };
 use coder_kube_core::time::has_come;
 use std::cell::RefCell;
@@ -200,8 +200,11 @@ impl Vm {
             return false;
         };
         let route = host::property("xds\0route_name").unwrap_or_default();
-        let request =
-            Request::by_route(headers, &route, || host::property("connection\0subject_peer_certificate"));
+        let property = |name: &str| host::property(name).unwrap_or_default();
+        let request = Request::by_route(headers, &route, || Certificate {
+            subject: property("connection\0subject_peer_certificate"),
+            sha256: property("connection\0sha256_peer_certificate_digest"),
+        });
         #[cfg(feature = "chaos")]
         chaos(&request);
         let now = host::now();
@@ -335,7 +338,8 @@ impl Vm {
             }
             For::Answered => report(reply),
             For::Watch(context) => {
-                if matches!(reply.status, 401 | 403) {
+                let watch = self.watches.get_mut(context);
+                if watch.is_some_and(|watch| watch.checked(reply.status, host::now())) {
                     self.cut_off(context);
                 }
             }

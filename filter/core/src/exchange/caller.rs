@@ -2,11 +2,13 @@
 //!
 //! Judges nothing; kube-apiserver does, each time it is shown them. Never printed.
 
-use super::request::{Proof, Request};
+use super::request::{Certificate, Proof, Request};
 use crate::config::{Config, Mode};
-use crate::kube::headers::{self, AUTHORIZATION};
+use crate::json::Fields;
+use crate::kube::headers::{self, AUTHORIZATION, PROTOCOLS};
 use crate::kube::status::Status;
-use crate::kube::{subject, user::UserInfo};
+use crate::kube::subject::{self, SubjectError};
+use crate::kube::user::UserInfo;
 use std::rc::Rc;
 
 /// Header prefix of what only the proxy may tell the filter and itself.
@@ -45,8 +47,13 @@ fn claim(request: &Request, identity: &[(&str, &str)]) -> Result<Claim, Status> 
         return Err(Status::forbidden_path("impersonation is for kube-apiserver: send the request there"));
     }
     match request.proof() {
-        Proof::FrontProxy(subject) => Ok(Claim::FrontProxy(certified(subject)?.name)),
-        Proof::Client(subject) => Ok(Claim::User(Rc::new(certified(subject)?.authenticated()))),
+        Proof::FrontProxy(certificate) => match parsed(certificate) {
+            Ok(user) => Ok(Claim::FrontProxy(user.name)),
+            // Where kube-apiserver says that any name will do, so will none.
+            Err(SubjectError::NoCommonName) => Ok(Claim::FrontProxy(String::new())),
+            Err(_) => Err(unauthorized()),
+        },
+        Proof::Client(certificate) => Ok(Claim::User(Rc::new(certified(certificate)?.authenticated()))),
         Proof::None => {
             let token = identity.iter().find_map(|(_, value)| headers::bearer_token(value));
             token.map(|token| Claim::Token(token.to_owned())).ok_or_else(unauthorized)
@@ -55,10 +62,20 @@ fn claim(request: &Request, identity: &[(&str, &str)]) -> Result<Claim, Status> 
     }
 }
 
-/// The user in the subject of a verified certificate.
-fn certified(subject: &[u8]) -> Result<UserInfo, Status> {
-    let user = std::str::from_utf8(subject).ok().and_then(|subject| subject::parse(subject).ok());
-    user.ok_or_else(unauthorized)
+/// The user of a verified certificate, and which certificate it was, as kube-apiserver tells it (k8s.io/apiserver, authentication/request/x509).
+fn certified(certificate: &Certificate) -> Result<UserInfo, Status> {
+    let mut user = parsed(certificate).map_err(|_| unauthorized())?;
+    if let Ok(digest) = std::str::from_utf8(&certificate.sha256)
+        && !digest.is_empty()
+    {
+        let credential = vec![["X509SHA256=", digest].concat()];
+        user.extra = Fields(vec![("authentication.kubernetes.io/credential-id".to_owned(), credential)]);
+    }
+    Ok(user)
+}
+
+fn parsed(certificate: &Certificate) -> Result<UserInfo, SubjectError> {
+    subject::parse(std::str::from_utf8(&certificate.subject).map_err(|_| SubjectError::Value)?)
 }
 
 pub(super) fn unauthorized() -> Status {
@@ -97,7 +114,7 @@ impl Caller {
                 let headers = identity.into_iter().map(owned).collect();
                 return Ok(Self { headers, ..Self::own(config) });
             }
-            (Proof::Client(subject), Some(cluster)) => (certified(subject)?, cluster),
+            (Proof::Client(certificate), Some(cluster)) => (certified(certificate)?, cluster),
             _ => return Err(unauthorized()),
         };
         let mut headers = user.front_proxy_headers();
@@ -137,12 +154,17 @@ impl Caller {
         let certified = self.certificate.is_some();
         let goes = |name: &str| {
             let name = name.to_ascii_lowercase();
-            headers::is_reserved(&name) || name.starts_with(INTERNAL) || (certified && name == AUTHORIZATION)
+            let credentials = matches!(&*name, AUTHORIZATION | PROTOCOLS);
+            headers::is_reserved(&name) || name.starts_with(INTERNAL) || (certified && credentials)
         };
         let mut remove: Vec<String> =
             request.headers().iter().map(|(name, _)| name).filter(|name| goes(name)).cloned().collect();
         remove.dedup();
-        let add = self.certificate.as_ref().map(UserInfo::front_proxy_headers).unwrap_or_default();
+        let mut add = self.certificate.as_ref().map(UserInfo::front_proxy_headers).unwrap_or_default();
+        // Among the protocols of a websocket a token may be; the others go on.
+        let offered = request.headers().iter().filter(|(name, _)| certified && *name == PROTOCOLS);
+        let others = offered.filter_map(|(_, value)| headers::protocols_without_token(value));
+        add.extend(others.map(|others| (PROTOCOLS.to_owned(), others)));
         Forwarded { remove, add }
     }
 }

@@ -36,7 +36,7 @@ pub use caller::Forwarded;
 pub use filter::{Filter, Verdict};
 pub use port::{Answer, Call, CallId, Lost, Outcome, Pending, Port};
 pub use reply::{Labels, Reply};
-pub use request::{Place, Request};
+pub use request::{Certificate, Place, Request};
 pub use watch::Carried;
 
 use crate::time::Millis;

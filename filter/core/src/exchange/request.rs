@@ -19,10 +19,10 @@ pub struct Request {
 pub(super) enum Proof {
     /// Nothing.
     None,
-    /// The subject of a verified certificate of the cluster's clients.
-    Client(Vec<u8>),
-    /// The subject of a certificate that the request-header authority has signed: kube-apiserver's, if its name is allowed.
-    FrontProxy(Vec<u8>),
+    /// A verified certificate of the cluster's clients.
+    Client(Certificate),
+    /// One that the request-header authority has signed: kube-apiserver's, if its name is allowed.
+    FrontProxy(Certificate),
     /// Envoy itself asks, for an authority's certificates.
     Envoy(Authority),
 }
@@ -36,6 +36,15 @@ pub(super) enum Authority {
     RequestHeader,
 }
 
+/// What Envoy says of a certificate that it has *verified*.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Certificate {
+    /// Its subject (RFC 2253).
+    pub subject: Vec<u8>,
+    /// The SHA-256 of all of it, in hexadecimal digits; empty where Envoy does not say.
+    pub sha256: Vec<u8>,
+}
+
 /// Headers carry credentials and stay out of what is printed.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,9 +53,8 @@ impl fmt::Debug for Request {
 }
 
 impl Request {
-    /// `headers` with names in lower case, pseudo-headers among them; `client_certificate` the subject (RFC 2253) of a certificate that
-    /// Envoy has *verified*.
-    pub fn new(headers: Vec<(String, Vec<u8>)>, client_certificate: Option<Vec<u8>>) -> Self {
+    /// `headers` with names in lower case, pseudo-headers among them; `client_certificate` one that Envoy has *verified*.
+    pub fn new(headers: Vec<(String, Vec<u8>)>, client_certificate: Option<Certificate>) -> Self {
         let text = |name: &str| {
             let value = headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.clone());
             String::from_utf8(value.unwrap_or_default()).unwrap_or_default()
@@ -55,19 +63,18 @@ impl Request {
         Self { method: text(":method"), target: text(":path"), headers, proof }
     }
 
-    /// A request that came by this route; `subject` is that of the connection's certificate, whether or not it was verified. Routes that match only
-    /// verified certificates have names that begin `client-certificate` or `front-proxy`.
+    /// A request that came by this route; `certificate` is the connection's, whether or not it was verified. Routes that match only verified certificates
+    /// have names that begin `client-certificate` or `front-proxy`.
     pub fn by_route(
         headers: Vec<(String, Vec<u8>)>,
         route: &[u8],
-        subject: impl FnOnce() -> Option<Vec<u8>>,
+        certificate: impl FnOnce() -> Certificate,
     ) -> Self {
-        let subject = || subject().unwrap_or_default();
         let proof = match route {
             b"authority-client" => Proof::Envoy(Authority::Client),
             b"authority-request-header" => Proof::Envoy(Authority::RequestHeader),
-            route if route.starts_with(b"client-certificate") => Proof::Client(subject()),
-            route if route.starts_with(b"front-proxy") => Proof::FrontProxy(subject()),
+            route if route.starts_with(b"client-certificate") => Proof::Client(certificate()),
+            route if route.starts_with(b"front-proxy") => Proof::FrontProxy(certificate()),
             _ => Proof::None,
         };
         Self { proof, ..Self::new(headers, None) }

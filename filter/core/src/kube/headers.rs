@@ -16,6 +16,11 @@ pub const REMOTE_EXTRA_PREFIX: &str = "x-remote-extra-";
 /// Credentials.
 pub const AUTHORIZATION: &str = "authorization";
 
+/// Protocols that a client of a websocket offers.
+pub const PROTOCOLS: &str = "sec-websocket-protocol";
+/// Beginning of the one that is a bearer token, for browsers cannot send `Authorization` (k8s.io/apiserver, authentication/request/websocket).
+const TOKEN_PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
+
 /// Beginnings of headers that are ours alone.
 const RESERVED: [&str; 1] = ["x-remote-"];
 /// Beginning of the headers of impersonation.
@@ -54,6 +59,15 @@ pub fn identity<'a>(
 #[must_use]
 pub fn is_impersonation(name: &str) -> bool {
     has_prefix(name, IMPERSONATE)
+}
+
+/// The protocols that a client offers, without one that is a token; `None` where no other is left or they are not text.
+#[must_use]
+pub fn protocols_without_token(value: &[u8]) -> Option<String> {
+    let offered = std::str::from_utf8(value).ok()?.split(',').map(str::trim);
+    let others: Vec<&str> =
+        offered.filter(|one| !one.is_empty() && !has_prefix(one, TOKEN_PROTOCOL)).collect();
+    (!others.is_empty()).then(|| others.join(", "))
 }
 
 /// Percent-encodes what cannot stand in a header's name, and upper case, which would be lost on the way.

@@ -88,6 +88,14 @@ impl Authentication {
         })
     }
 
+    /// Whether a header says anything of a user.
+    #[must_use]
+    pub fn reads(&self, header: &str) -> bool {
+        let named = [&self.user_headers, &self.uid_headers, &self.group_headers];
+        named.iter().any(|names| names.iter().any(|name| header.eq_ignore_ascii_case(name)))
+            || self.extra_prefixes.iter().any(|prefix| has_prefix(header, prefix))
+    }
+
     /// The user that is named in headers which came with a certificate of that common name; none where that name is not allowed, or no user named.
     #[must_use]
     pub fn user(&self, common_name: &str, headers: &[(&str, &str)]) -> Option<UserInfo> {

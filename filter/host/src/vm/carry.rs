@@ -76,7 +76,10 @@ impl Vm {
     /// Its client may not watch any more.
     pub(super) fn cut_off(&mut self, context: ContextId) {
         if self.watches.remove(context) {
-            host::log(Level::Info, "a watch is cut off: its client may not watch any more");
+            host::log(
+                Level::Info,
+                "a watch is cut off: its client may not watch any more, or nobody says so",
+            );
             let _ = host::set_effective_context(context).and_then(|()| host::reset_stream());
         }
     }

@@ -36,8 +36,12 @@ pub(super) async fn identified(cx: &Cx, mut caller: Caller, request: &Request) -
         Claim::FrontProxy(name) => {
             let mut headers = Vec::with_capacity(request.headers().len());
             for (name, value) in request.headers() {
-                // What is not text names nobody: none of it may be left out unseen.
-                headers.push((name.as_str(), std::str::from_utf8(value).map_err(|_| unauthorized())?));
+                match std::str::from_utf8(value) {
+                    Ok(value) => headers.push((name.as_str(), value)),
+                    // What is not text names nobody: none of it may be left out unseen.
+                    Err(_) if authentication.reads(name) => return Err(unauthorized()),
+                    Err(_) => {}
+                }
             }
             let user = authentication.user(name, &headers).ok_or_else(unauthorized)?;
             caller.claim = Claim::User(Rc::new(user.authenticated()));

@@ -131,7 +131,7 @@ fn two_authorizations_are_none() {
 fn certified(path: &str, subject: &str, headers: &[(&str, &str)]) -> Request {
     let mut all = vec![(":method".to_owned(), b"GET".to_vec()), (":path".to_owned(), path.into())];
     all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())));
-    Request::new(all, Some(subject.as_bytes().to_vec()))
+    Request::new(all, Some(Certificate { subject: subject.into(), sha256: b"00ff".to_vec() }))
 }
 
 #[test]
@@ -143,6 +143,9 @@ fn a_certificate_becomes_a_user() {
         ("x-remote-extra-a", "b"),
         ("x-coder-kube-answered", "1"),
         ("accept", "*/*"),
+        ("sec-websocket-protocol", "base64url.bearer.authorization.k8s.io.dA, v5.channel.k8s.io"),
+        ("sec-websocket-protocol", "Base64url.bearer.authorization.k8s.io.dQ"),
+        ("sec-websocket-protocol", "v4.channel.k8s.io,other"),
     ];
     let Verdict::Forward(forwarded) =
         world.verdict(certified("/api/v1/pods", "CN=alice,O=dev,O=ops", &headers))
@@ -151,10 +154,27 @@ fn a_certificate_becomes_a_user() {
     };
     assert_eq!(
         forwarded.remove,
-        ["authorization", "X-Remote-User", "x-remote-extra-a", "x-coder-kube-answered"]
+        [
+            "authorization",
+            "X-Remote-User",
+            "x-remote-extra-a",
+            "x-coder-kube-answered",
+            "sec-websocket-protocol"
+        ]
     );
     let add: Vec<_> = forwarded.add.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    assert_eq!(add, [("x-remote-user", "alice"), ("x-remote-group", "ops"), ("x-remote-group", "dev")]);
+    let extra = "x-remote-extra-authentication.kubernetes.io%2fcredential-id";
+    assert_eq!(
+        add,
+        [
+            ("x-remote-user", "alice"),
+            ("x-remote-group", "ops"),
+            ("x-remote-group", "dev"),
+            (extra, "X509SHA256=00ff"),
+            ("sec-websocket-protocol", "v5.channel.k8s.io"),
+            ("sec-websocket-protocol", "v4.channel.k8s.io, other"),
+        ]
+    );
 
     // On our places the same user is who asks, over the front-proxy certificate and without the token.
     world.send(certified(&format!("{API}{ONE}"), "CN=alice,O=dev", &headers));

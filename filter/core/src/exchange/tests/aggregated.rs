@@ -4,6 +4,7 @@ use super::*;
 
 const ONE: &str = "/apis/aggregation.coder.com/v1alpha1/namespaces/coder/coderworkspaces/coder.alice.ws0";
 const PROXY: &[u8] = b"front-proxy";
+const SHA256: &str = "00ff";
 const KUBERNETES: &str = "CN=aggregator";
 const ALICE: (&str, &str) = ("x-remote-user", "alice");
 
@@ -52,7 +53,7 @@ fn world(kube: impl Fn(&Call) -> Outcome + 'static) -> World {
 fn by(route: &[u8], subject: &str, method: &str, path: &str, headers: &[(&str, &str)]) -> Request {
     let mut all = vec![(":method".to_owned(), method.into()), (":path".to_owned(), path.into())];
     all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())));
-    Request::by_route(all, route, || (!subject.is_empty()).then(|| subject.into()))
+    Request::by_route(all, route, || Certificate { subject: subject.into(), sha256: SHA256.into() })
 }
 
 fn header<'a>(reply: &'a Reply, name: &str) -> &'a str {
@@ -104,6 +105,7 @@ fn who_is_believed() {
     // Nobody else does.
     check(PROXY, "CN=alice", &[ALICE], 401, &nobody);
     check(PROXY, "O=aggregator", &[ALICE], 401, &nobody);
+    check(PROXY, "CN=", &[ALICE], 401, &nobody);
     check(PROXY, "CN=alice,CN=aggregator", &[ALICE], 401, &nobody);
     check(PROXY, "", &[ALICE], 401, &nobody);
     check(PROXY, KUBERNETES, &[], 401, &nobody);
@@ -124,10 +126,12 @@ fn who_is_believed() {
     check(b"token", "", &[], 401, &nobody);
     check(b"token", "", &[token, ("impersonate-user", "bob")], 403, &nobody);
     // So is a certificate that the cluster has signed.
-    let certificate = json!({"user": "bob", "groups": ["ops", "system:authenticated"]});
+    let credential = json!({"authentication.kubernetes.io/credential-id": ["X509SHA256=00ff"]});
+    let certificate = json!({"user": "bob", "groups": ["ops", "system:authenticated"], "extra": credential});
     check(b"client-certificate", "CN=bob,O=ops", &[], 200, &certificate);
     check(b"client-certificate", "CN=bob,O=ops", &[token, ALICE], 200, &certificate);
-    check(b"client-certificate", KUBERNETES, &[ALICE], 200, &json!({"user": "aggregator", "groups": known}));
+    let aggregator = json!({"user": "aggregator", "groups": known, "extra": credential});
+    check(b"client-certificate", KUBERNETES, &[ALICE], 200, &aggregator);
     check(b"client-certificate", "O=ops", &[], 401, &nobody);
 }
 
@@ -220,6 +224,32 @@ fn what_is_published_is_read_again() {
     world.now += 5_000;
     assert_eq!((code(&world, "carol"), read(&world)), (200, 3));
     assert_eq!(reviews(&world).last().unwrap()["user"], "carol");
+    // Any name will do, and none.
+    for subject in ["O=aggregator", "CN=whoever", ""] {
+        let asked = by(PROXY, subject, "GET", ONE, &[("x-other-user", "dave")]);
+        assert_eq!(world.send(asked).status, 200, "{subject}");
+    }
+}
+
+/// Headers of other purposes may hold any bytes.
+#[test]
+fn what_is_not_text_names_nobody_where_a_user_is_named() {
+    for (name, code) in [
+        ("x-name", 200),
+        ("x-remote-else", 200),
+        ("x-remote-user", 401),
+        ("x-remote-uid", 401),
+        ("x-remote-group", 401),
+        ("x-remote-extra-scopes", 401),
+    ] {
+        let mut all = vec![(":method".to_owned(), b"GET".to_vec()), (":path".to_owned(), ONE.into())];
+        all.extend([ALICE].map(|(name, value)| (name.to_owned(), value.into())));
+        all.push((name.to_owned(), b"J\xfcrgen".to_vec()));
+        let certificate = || Certificate { subject: KUBERNETES.into(), ..Certificate::default() };
+        let world = world(kube);
+        assert_eq!(world.send(Request::by_route(all, PROXY, certificate)).status, code, "{name}");
+        assert_eq!(world.coder_asked(), code == 200, "{name}");
+    }
 }
 
 #[test]

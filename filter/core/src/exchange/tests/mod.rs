@@ -21,7 +21,7 @@ mod workspace_scale;
 mod workspace_update;
 mod workspace_wish;
 
-use super::{Answer, Call, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict};
+use super::{Answer, Call, Certificate, Exchange, Filter, Lost, Outcome, Reply, Request, Step, Verdict};
 use crate::config::Config;
 use serde_json::{Value, json};
 use std::cell::RefCell;

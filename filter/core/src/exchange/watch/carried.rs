@@ -22,6 +22,9 @@ use std::rc::Rc;
 /// How often it is asked again whether the caller may still watch, in milliseconds.
 const CHECKED: Millis = 40_000;
 
+/// How long a watch goes on while kube-apiserver does not say whether it may, in milliseconds.
+const UNCHECKED: Millis = 300_000;
+
 /// See the module.
 pub struct Carried {
     filter: Rc<Filter>,
@@ -31,6 +34,8 @@ pub struct Carried {
     bell: Bell,
     timeout_seconds: u64,
     next_check: Millis,
+    /// When it was last allowed.
+    allowed_at: Millis,
     answer: Answered,
 }
 
@@ -55,7 +60,8 @@ impl Carried {
     ) -> Self {
         filter.watching.counted(&watcher.wish().subjects, true, now);
         let next_check = now.saturating_add(CHECKED);
-        Self { filter, watcher, caller, info, bell, timeout_seconds, next_check, answer: Answered::NotYet }
+        let answer = Answered::NotYet;
+        Self { filter, watcher, caller, info, bell, timeout_seconds, next_check, allowed_at: now, answer }
     }
 
     /// The request that takes the place of the client's: nothing of what he has sent goes on.
@@ -117,7 +123,7 @@ impl Carried {
         self.next_check
     }
 
-    /// Asks again whether the caller may still watch. The answer is 200, 401 or 403; anything else says nothing.
+    /// Asks again whether the caller may still watch; what comes of it is for [`Carried::checked`].
     pub fn check(&mut self, now: Millis) -> Exchange {
         self.next_check = now.saturating_add(CHECKED);
         let limits = &self.filter.config.limits;
@@ -132,6 +138,15 @@ impl Carried {
             }
         })
     }
+
+    /// Takes the answer to a check. Whether the watch is over because of it: anything but 200, 401 and 403 says nothing, but not for ever.
+    pub fn checked(&mut self, status: u16, now: Millis) -> bool {
+        if status == 200 {
+            self.allowed_at = now;
+        }
+        let is_late = has_come(self.allowed_at.saturating_add(UNCHECKED), now, UNCHECKED);
+        matches!(status, 401 | 403) || is_late
+    }
 }
 
 /// Credentials stay out of what is printed.
@@ -144,5 +159,46 @@ impl fmt::Debug for Carried {
 impl Drop for Carried {
     fn drop(&mut self) {
         self.filter.watching.counted(&self.watcher.wish().subjects, false, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::caller::Caller;
+    use super::super::super::tests::NOW;
+    use super::*;
+    use crate::config::Config;
+    use crate::kube::negotiation::Form;
+    use crate::kube::query::Query;
+    use crate::kube::request_info::{RequestInfo, parse};
+    use crate::watch::{Kind, Start, Wish};
+
+    #[test]
+    fn a_watch_lasts_while_it_is_allowed_and_a_little_longer_where_nobody_says() {
+        let config = r#"{"mode":"front","kubernetes":{"cluster":"kube"},"watch":{"bell":{
+            "cluster":"kube-filter","namespace":"n","lease":"bell","pollerLease":"poller"}}}"#;
+        let filter = Filter::new(Config::parse(config.as_bytes()).unwrap());
+        let path = "/apis/aggregation.coder.com/v1alpha1/coderworkspaces";
+        let RequestInfo::Resource(info) = parse("GET", path, &Query::default()).unwrap() else { panic!() };
+        let wish = Wish {
+            kind: Kind::Workspaces,
+            subjects: Vec::new(),
+            namespace: None,
+            identities: Vec::new(),
+            labels: Default::default(),
+            fields: Default::default(),
+            form: Form::Object,
+            bookmarks: false,
+        };
+        let watcher = Watcher::new(filter.watching.hub.clone(), wish, Start::At(0, 0));
+        let who = (Rc::new(Caller::own(&filter.config)), Rc::new(info));
+        let bell = filter.config.watch.bell.clone().unwrap();
+        let mut watch = Carried::new(filter.clone(), watcher, who, bell, 60, NOW);
+        assert!(watch.checked(401, NOW) && watch.checked(403, NOW));
+        assert!(!watch.checked(503, NOW + 240_000));
+        assert!(!watch.checked(200, NOW + 280_000));
+        assert!(!watch.checked(429, NOW + 500_000), "from the last time that it was allowed");
+        assert!(watch.checked(503, NOW + 580_000));
+        assert!(!watch.checked(200, NOW + 600_000));
     }
 }
