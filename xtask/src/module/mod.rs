@@ -18,7 +18,7 @@ pub(crate) const PACKAGE: &str = "coder-kube-filter";
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 /// V8 compiles the module whole at start, so its size is its start time.
 const GOAL_KB: usize = 500;
-const LIMIT_KB: u64 = 880;
+const LIMIT_KB: u64 = 900;
 /// With what is below 1 MB the linker's addresses take three bytes instead of four: the stack, which comes first, leaves room for the data.
 const STACK_KB: usize = 896;
 const DEBIAN_PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm", "lld-22"];

@@ -5,6 +5,7 @@ mod checkout;
 mod demo;
 mod istio;
 mod kubelet;
+mod pages;
 
 use checkout::{Checkout, OVERLAYS, find};
 use e2e::{Lab, scratch::unique};
