@@ -18,8 +18,11 @@ pub const WORKSPACE_FIELDS: &[&str] = &[
     "status.latestBuildStatus",
 ];
 
-/// Those of them that may be others later; all else that can be selected by stays for as long as the object has its name.
-pub const CHANGING_FIELDS: &[&str] = &["spec.running", "status.latestBuildStatus"];
+/// Those of them that may have other values later; all others stay for as long as the object has its name. Templates are renamed in Coder.
+pub const CHANGING_FIELDS: &[&str] = &["spec.templateName", "spec.running", "status.latestBuildStatus"];
+
+/// The same of labels.
+pub const CHANGING_LABELS: &[&str] = &[LABEL_TEMPLATE];
 
 /// Fields that templates can be selected by.
 pub const TEMPLATE_FIELDS: &[&str] = &["metadata.name", "metadata.namespace", "spec.organization"];

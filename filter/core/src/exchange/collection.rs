@@ -48,6 +48,12 @@ impl Listing {
     ) -> Result<ListOptions, Status> {
         let options = options(cx, kind, query)?;
         let version = match &options.continue_token {
+            // What its first page has shown had a Coder behind it.
+            Some(_) if planes.is_empty() => {
+                return Err(Status::expired(
+                    "the list cannot be continued: no Coder stands behind it any more",
+                ));
+            }
             Some(token) => token.resource_version,
             None if planes.is_empty() => cx.filter.watching.hub.clock.nowhere_version(cx.now()),
             None => cx.filter.watching.hub.clock.list_version(cx.now()),

@@ -11,6 +11,7 @@
 
 use super::bytes::{Packer, Unpacker};
 use super::shared::{SharedData, change};
+use super::subject::Subject;
 use crate::convert::resource_version::{HASH_BITS, HASH_MASK, resource_version};
 use crate::time::Millis;
 use std::rc::Rc;
@@ -76,6 +77,11 @@ impl Clock {
         self.version(now, self.mark)
     }
 
+    /// The same of these; without any, a version for what no Coder stands behind.
+    pub fn log_version_of(&self, subjects: &[Subject], now: Millis) -> u64 {
+        if subjects.is_empty() { self.nowhere_version(now) } else { self.log_version(now) }
+    }
+
     /// A version for what no Coder stands behind.
     pub fn nowhere_version(&self, now: Millis) -> u64 {
         self.version(now, NOWHERE)
@@ -116,7 +122,7 @@ impl Clock {
             if version <= newest.version {
                 version = above(moment(newest.version), newest.version, mark);
                 // The newest is such a version itself, and nothing came after it.
-                if newest.version & HASH_MASK == mark && mark == self.mark {
+                if newest.version & HASH_MASK == mark && mark != self.mark | LIST {
                     version = newest.version;
                     return None;
                 }

@@ -128,13 +128,15 @@ impl Hub {
     }
 
     /// When a worker of this process last found that other Coders are served; `Some` says that this one has, by a reading that began then.
-    pub fn planes_changed(&self, read_from: Option<Millis>) -> Millis {
+    pub fn planes_changed(&self, read_from: Option<Millis>, now: Millis) -> Millis {
         let mut newest = 0;
         change(&*self.shared, &self.changed, &mut |old| {
             let known = Unpacker(old).moment().unwrap_or_default();
             newest = match read_from {
-                Some(began) if has_come(known, began, TURN) => began,
-                _ => known,
+                // Said before the clock was set back.
+                Some(began) if known > now => began,
+                Some(began) => known.max(began),
+                None => known,
             };
             (newest != known).then(|| Packer::default().number(newest.cast_unsigned()).0)
         });

@@ -71,12 +71,11 @@ impl Hub {
     /// Finds where to begin.
     pub fn position(&self, from: From<'_>) -> Position {
         let From { version, subjects, arrived, .. } = from;
-        if subjects.is_empty() {
-            return Position::Found(Start::At(self.history.head().next, version));
-        }
-        // Who was told that there is nothing has not been told of what there is.
-        if self.clock.is_nowhere(version) {
-            return Position::Expired;
+        // Who was told that there is nothing has not been told of what there is, and the other way round.
+        match (subjects, self.clock.is_nowhere(version)) {
+            ([], true) => return Position::Found(Start::At(self.history.head().next, version)),
+            ([], false) | ([_, ..], true) => return Position::Expired,
+            _ => {}
         }
         let states: Vec<State> = subjects.iter().map(|subject| self.state(subject)).collect();
         let place = self.history.first_above(version);

@@ -11,7 +11,7 @@ use super::subject::{Kind, Subject};
 use super::view::view;
 use crate::api::v1alpha1::{CoderTemplate, CoderWorkspace};
 use crate::convert::resource_version::{HASH_MASK, resource_version};
-use crate::convert::selectable::CHANGING_FIELDS;
+use crate::convert::selectable::{CHANGING_FIELDS, CHANGING_LABELS};
 use crate::kube::negotiation::Form;
 use crate::kube::selectors::{FieldSelector, LabelSelector};
 use crate::kube::status::Status;
@@ -77,8 +77,8 @@ struct Told {
 pub struct Watcher {
     hub: Rc<Hub>,
     wish: Wish,
-    /// What it selects by fields that do not change.
-    lasting: FieldSelector,
+    /// What it selects by labels and fields that do not change.
+    lasting: (LabelSelector, FieldSelector),
     /// The Coders of which is known that they are those that it began with.
     planes: Option<Rc<[Mapping]>>,
     start: Option<Start>,
@@ -90,8 +90,8 @@ pub struct Watcher {
     passed: u64,
     /// The bookmark after all that is there has yet to be told.
     end_is_due: bool,
-    /// Ids and names of what was told to be there no more because a list had shown it: the history may tell of that later, if it does.
-    missed: Vec<(String, String)>,
+    /// Subjects, ids and names of what was told to be there no more because a list had shown it: the history may tell of that later, if it does.
+    missed: Vec<[String; 3]>,
     /// Until then the client may know of objects what is not known here, unless they are among these, of which it has been told.
     catches_up: (Millis, Vec<(String, String)>),
     /// A table has described its columns.
@@ -105,7 +105,7 @@ impl Watcher {
         hub.count(true);
         Self {
             hub,
-            lasting: wish.fields.without(CHANGING_FIELDS),
+            lasting: (wish.labels.without(CHANGING_LABELS), wish.fields.without(CHANGING_FIELDS)),
             wish,
             planes: None,
             start: Some(start),
@@ -250,7 +250,8 @@ impl Watcher {
 
     /// Whether all that an event says has been told by a comparison with a list. Of each object that can only be the first one.
     fn is_known_to_have_gone(&mut self, event: &Event) -> bool {
-        let told = self.missed.iter().position(|(id, name)| *id == event.id && *name == event.name);
+        let Event { subject, id, name, .. } = event;
+        let told = self.missed.iter().position(|missed| missed.each_ref() == [subject, id, name]);
         let told = told.map(|at| self.missed.swap_remove(at));
         told.is_some() && event.change == Change::Deleted
     }
@@ -381,21 +382,23 @@ impl Watcher {
                 Kind::Templates => append_deleted::<CoderTemplate<'_>>(out, form, bare, columns)?,
             }
             self.columns_told = true;
-            self.missed.push((entry.id.clone(), entry.name.clone()));
+            self.missed.push([list.subject.clone(), entry.id.clone(), entry.name.clone()]);
         }
         Ok(())
     }
 
     /// Whether an object that a list has shown may have been selected then. One that was made by the same selectors has shown no other.
     fn was_selected(&self, list: &Seed, record: &Record) -> bool {
-        let shown = || self.shows(record, &self.lasting).unwrap_or(true);
+        let (labels, fields) = &self.lasting;
+        let shown = || self.shows(record, labels, fields).unwrap_or(true);
         !list.selector.is_empty() || (self.is_named(&record.name) && shown())
     }
 
     /// Whether an object may have been selected in some state, as labels and fields that do not change tell. What never was is nobody's to know here.
     fn may_have_been_selected(&self, place: u64, event: &Event) -> bool {
+        let (labels, fields) = &self.lasting;
         let facts = || self.hub.facts(place, event, !event.after.is_empty());
-        self.is_named(&event.name) && facts().matches(&self.wish.labels, &self.lasting)
+        self.is_named(&event.name) && facts().matches(labels, fields)
     }
 
     fn selects_all(&self) -> bool {
@@ -410,13 +413,13 @@ impl Watcher {
         if self.selects_all() {
             return true;
         }
-        self.shows(record, &self.wish.fields).unwrap_or(false)
+        self.shows(record, &self.wish.labels, &self.wish.fields).unwrap_or(false)
     }
 
-    /// Whether an object has the labels and those fields. `None` where that cannot be said.
-    fn shows(&self, record: &Record, fields: &FieldSelector) -> Option<bool> {
+    /// Whether an object has those labels and fields. `None` where that cannot be said.
+    fn shows(&self, record: &Record, labels: &LabelSelector, fields: &FieldSelector) -> Option<bool> {
         let (plane, kind) = self.hub.plane(&record.subject)?;
-        view(&plane, kind, &record.parts, |shown| shown.matches(&self.wish.labels, fields))
+        view(&plane, kind, &record.parts, |shown| shown.matches(labels, fields))
     }
 
     fn tell(&mut self, out: &mut Vec<u8>, record: &Record, event_type: EventType, version: u64, now: Millis) {
@@ -435,11 +438,8 @@ impl Watcher {
     /// Says up to which version everything has been told, unless changes are just being told.
     fn bookmark(&mut self, out: &mut Vec<u8>, now: Millis) -> Result<(), Status> {
         // A place in the history that nothing has come after: what comes later gets a later version. Without subjects there is nothing to come.
-        let version_now = |watcher: &Self| match watcher.wish.subjects.as_slice() {
-            [] => watcher.hub.clock.nowhere_version(now),
-            _ => watcher.hub.clock.log_version(0),
-        };
-        let mut version = version_now(self);
+        let moment = if self.wish.subjects.is_empty() { now } else { 0 };
+        let mut version = self.hub.clock.log_version_of(&self.wish.subjects, moment);
         let all_is_told = |watcher: &Self| {
             // In this order: what has an older version has been told, or is being told at this moment.
             !watcher.hub.clock.is_telling() && watcher.hub.history.head().version == watcher.passed
@@ -451,7 +451,7 @@ impl Watcher {
                 return Ok(());
             }
             self.go_on(out, now)?;
-            version = version_now(self);
+            version = self.hub.clock.log_version_of(&self.wish.subjects, moment);
         }
         let end = std::mem::take(&mut self.end_is_due);
         let bare = Bare { resource_version: version, initial_events_end: end, ..Bare::default() };

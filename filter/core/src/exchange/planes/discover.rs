@@ -52,7 +52,11 @@ pub(super) async fn read(cx: &Cx, tokens: bool) -> Result<(), Status> {
         let is_well = before.as_ref().is_some_and(|before| before.broken.is_none());
         match counting.as_slice() {
             [] => {}
-            [object] if !object.is_eligible() && (is_well || !object.is_callable()) => found.extend(before),
+            [object] if is_well && !object.is_eligible() => found.extend(before),
+            [object] if !object.is_callable() => {
+                let broken = Some(unusable(object, "its status names no URL or no Secret"));
+                found.extend(before.map(|before| Mapping { broken, access: None, ..before }));
+            }
             [object] => match plane(discovery, object) {
                 Ok(plane) => {
                     let known = planes.access(namespace, identity_of(&plane));
@@ -99,7 +103,9 @@ pub(super) async fn read(cx: &Cx, tokens: bool) -> Result<(), Status> {
                 mapping(object, plane, None, Some(access))
             }
             false if known.is_some() => mapping(object, plane, None, known),
-            false => mapping(object, plane, Some("it is just being changed"), None),
+            false => {
+                mapping(object, plane, Some("its token waits until the object has been read once more"), None)
+            }
         });
     }
     if planes.discovered(found, reading) {
@@ -210,7 +216,7 @@ fn too_many(
     let mut names: Vec<&str> = objects.iter().map(|object| &*object.metadata.name).collect();
     crate::sort::sort_by(&mut names, Ord::cmp);
     let broken = Some(Status::bad_request(format!(
-        "namespace \"{namespace}\" has {} eligible CoderControlPlane objects, and there may be one: {}",
+        "namespace \"{namespace}\" has {} CoderControlPlane objects that could be served, and there may be one: {}",
         names.len(),
         names.join(", ")
     )));

@@ -68,7 +68,7 @@ pub(super) fn keep(filter: &Rc<Filter>, now: Millis) {
     }
     if (now.saturating_sub(state.next_look.get())).unsigned_abs() >= LOOK.unsigned_abs() {
         state.next_look.set(now);
-        let changed = filter.watching.hub.planes_changed(None);
+        let changed = filter.watching.hub.planes_changed(None, now);
         // One that lies ahead is of a clock that was set back since.
         if changed > filter.planes.read_from() && changed <= now {
             state.hurry();
@@ -194,7 +194,7 @@ fn changed(cx: &Cx) {
     for mapping in filter.planes.all().iter() {
         hub.wants.prepare(&mapping.plane.namespace);
     }
-    hub.planes_changed(Some(filter.planes.read_from()));
+    hub.planes_changed(Some(filter.planes.read_from()), cx.now());
     if let Some(bell) = &filter.config.watch.bell
         && hub.watchers() > 0
     {

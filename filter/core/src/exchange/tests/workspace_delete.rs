@@ -2,6 +2,7 @@
 
 use super::coder::*;
 use super::*;
+use crate::kube::continue_token::ContinueToken;
 use std::cell::Cell;
 
 const ALL: &str = "/namespaces/coder/coderworkspaces";
@@ -102,6 +103,10 @@ fn a_namespace_that_is_made_again_has_everything_at_once() {
     let world = going().kube(move |call| if kube.get() { terminating(call) } else { allow(call, true) });
     let empty = body(&world.get(ALL));
     assert_eq!(empty["items"], json!([]));
+    let token =
+        ContinueToken { resource_version: 5, namespace: "coder".to_owned(), name: "a".to_owned() }.encode();
+    let rest = world.get(&format!("{ALL}?limit=1&continue={token}"));
+    refused(&rest, 410, "Expired", "no Coder stands behind it any more");
     goes.set(false);
     assert_eq!(body(&world.get(ALL))["items"].as_array().unwrap().len(), 1);
     let version = empty["metadata"]["resourceVersion"].as_str().unwrap();

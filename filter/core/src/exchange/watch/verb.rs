@@ -151,7 +151,7 @@ async fn begin(
                 }
             }
             _ if !initial && is_read => {
-                let version = hub.clock.log_version(cx.now());
+                let version = hub.clock.log_version_of(subjects, cx.now());
                 let from =
                     From { version, subjects, selector: "", name: None, arrived: 0, reading: 0, waited };
                 if let Position::Found(start) = hub.position(from) {

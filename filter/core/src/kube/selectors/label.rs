@@ -86,6 +86,14 @@ impl LabelSelector {
         self.requirements.iter().filter(|requirement| requirement.key == key).find_map(Requirement::exact)
     }
 
+    /// The same without the requirements of these labels.
+    #[must_use]
+    pub fn without(&self, labels: &[&str]) -> Self {
+        let others =
+            self.requirements.iter().filter(|requirement| !labels.contains(&requirement.key.as_str()));
+        Self { requirements: others.cloned().collect() }
+    }
+
     /// Whether an object with these labels is selected.
     #[must_use]
     pub fn matches(&self, lookup: &Lookup<'_>) -> bool {

@@ -140,7 +140,7 @@ fn what_cannot_be_called_and_is_not_ready_has_not_vanished() {
 /// Whichever of two is not ready for a moment: the other one does not take its place.
 #[test]
 fn one_that_is_served_counts_while_it_is_not_ready() {
-    let both = "2 eligible CoderControlPlane objects, and there may be one: another, coder";
+    let both = "2 CoderControlPlane objects that could be served, and there may be one: another, coder";
     for told in [true, false] {
         let cluster = one().accepts(&["t-1", "t-2"]).secret("dev/other-token", "token", b"t-2");
         let mut world = cluster.world();
@@ -163,6 +163,17 @@ fn one_that_is_served_counts_while_it_is_not_ready() {
             keep(&waver);
             keep(&appear);
         }
+        refused(&world.get("/namespaces/dev/coderworkspaces"), 400, "BadRequest", both);
+        // The other one goes while this one's status is empty: it is not one of two any more.
+        cluster.0.objects.borrow_mut().retain(|object| object["metadata"]["name"] == "coder");
+        cluster.put("dev", "coder", &json!({}), json!({}));
+        world.now += 40_000;
+        world.keep();
+        let reply = world.get("/namespaces/dev/coderworkspaces");
+        refused(&reply, 503, "ServiceUnavailable", "its status names no URL or no Secret");
+        cluster.put("dev", "another", &json!({}), another.clone());
+        world.now += 40_000;
+        world.keep();
         refused(&world.get("/namespaces/dev/coderworkspaces"), 400, "BadRequest", both);
         // The first one goes: then it is the other's.
         cluster.0.objects.borrow_mut().retain(|object| object["metadata"]["name"] == "another");

@@ -233,7 +233,7 @@ fn what_cannot_be_used_says_why() {
         two,
         400,
         "BadRequest",
-        "2 eligible CoderControlPlane objects, and there may be one: another, coder",
+        "2 CoderControlPlane objects that could be served, and there may be one: another, coder",
     );
     let without = |key, value: &[u8]| one().secret("dev/operator-token", key, value);
     unavailable(without("other", b"t-1"), "Secret \"dev/operator-token\" has no key \"token\"");

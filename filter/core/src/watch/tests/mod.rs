@@ -1,8 +1,9 @@
 //! What becomes of what is known, and of those who watch, when another Coder stands behind a namespace; and what is told of objects that have gone.
 
+mod namespaces;
+
 use super::*;
 use crate::config::{ControlPlane, Egress};
-use crate::convert::resource_version::resource_version;
 use crate::kube::negotiation::Form;
 use crate::kube::selectors::{FieldSelector, LabelSelector};
 use crate::planes::{Mapping, Planes, identities};
@@ -121,7 +122,8 @@ fn event(kind: &str, name: &str) -> (String, String) {
 
 /// A workspace of alice's, as Coder shows it.
 fn observed(id: &str, name: &str, hash: u64) -> Observed {
-    let recorded: Value = serde_json::from_str(include_str!("../convert/recorded/workspaces.json")).unwrap();
+    let recorded: Value =
+        serde_json::from_str(include_str!("../../convert/recorded/workspaces.json")).unwrap();
     let mut workspace = recorded["workspaces"][0].clone();
     (workspace["id"], workspace["name"], workspace["owner_name"]) = (id.into(), name.into(), "alice".into());
     let name = format!("coder.alice.{name}");
@@ -289,14 +291,20 @@ fn what_is_told_again_is_what_has_changed_since() {
 fn what_has_left_a_selection_while_nobody_looked_is_told() {
     let (planes, hub, mut writer, subject) = followed();
     writer.begin(&subject, vec![stopped("1", "one", 5)], hub.clock.log_version(10));
-    let [mut running, mut other, mut bob] =
-        ["spec.running=true", "metadata.name=coder.alice.other", "status.ownerName=bob,spec.running=true"]
-            .map(|fields| watch_selected(&hub, &planes, Some("a"), fields, Start::At(0, 10)));
+    let [mut running, mut renamed, mut other, mut bob] = [
+        "spec.running=true",
+        "spec.templateName=before",
+        "metadata.name=coder.alice.other",
+        "status.ownerName=bob,spec.running=true",
+    ]
+    .map(|fields| watch_selected(&hub, &planes, Some("a"), fields, Start::At(0, 10)));
     let mut take_in = |observed, gone: &[Observed], at, after_gap| {
         let gone = Gone { ids: Vec::new(), last: gone.to_vec() };
         writer.take_in(&subject, observed, &gone, Seen { at, after_gap }, at).unwrap();
         assert_eq!(told(&bob.pull(at, false)), [], "alice's have never been bob's");
-        [told(&running.pull(at, false)), told(&other.pull(at, false))]
+        let running = told(&running.pull(at, false));
+        assert_eq!(told(&renamed.pull(at, false)), running, "templates are renamed");
+        [running, told(&other.pull(at, false))]
     };
     let nothing = || [Vec::new(), Vec::new()];
     assert_eq!(
@@ -372,38 +380,6 @@ fn processes_that_began_almost_at_once_give_versions_with_other_marks() {
     assert!(marks.len() > 97, "{}", marks.len());
 }
 
-/// It was listed and watched while it was being deleted, perhaps by way of another replica, and has been made again.
-#[test]
-fn what_was_told_to_be_empty_is_listed_anew() {
-    let (planes, hub, mut writer, subject) = followed();
-    writer.begin(&subject, vec![observed("1", "one", 5)], hub.clock.log_version(10));
-    let other = Hub::new(Rc::new(Alone::default()), planes.clone(), "other.", 8);
-    for hub_then in [&hub, &other] {
-        let version = hub_then.clock.nowhere_version(20);
-        hub.clock.at_least(version);
-        let position = |subjects: &[Subject]| {
-            let waited = Waited::Not;
-            hub.position(From {
-                version,
-                subjects,
-                selector: "",
-                name: None,
-                arrived: 30,
-                reading: 0,
-                waited,
-            })
-        };
-        assert!(matches!(position(&[]), Position::Found(_)));
-        assert!(matches!(position(std::slice::from_ref(&subject)), Position::Expired));
-        let Position::Found(start) = position(&[]) else { panic!() };
-        let mut watcher = watch(&hub, &planes, Some("nowhere"), start);
-        let bookmark: Value = serde_json::from_slice(&watcher.pull(40, true)).unwrap();
-        assert_eq!(bookmark["type"], "BOOKMARK");
-        let text = bookmark["object"]["metadata"]["resourceVersion"].as_str().unwrap();
-        assert!(hub.clock.is_nowhere(text.parse().unwrap()));
-    }
-}
-
 /// A list of what is known is as good as a reading for a watch that goes on from it, or it is not made.
 #[test]
 fn what_nobody_follows_any_more_is_not_known() {
@@ -419,36 +395,4 @@ fn what_nobody_follows_any_more_is_not_known() {
     hub.wants.want(&subject, Want { watched_at: 102_000, own_at: 102_000, fresh_from: 0 });
     assert_eq!(known(130_000), Some(1));
     assert_eq!(known(190_000), None);
-}
-
-/// Two namespaces that stand for one Coder have its objects each.
-#[test]
-fn what_is_told_again_is_told_in_each_namespace() {
-    let planes = Planes::new(&[]);
-    planes.discovered(vec![mapping("a", 1), mapping("b", 2)], (1, 1));
-    let hub = Hub::new(Rc::new(Alone::default()), planes.clone(), "test.", 7);
-    let mut writer = Writer::new(hub.clone(), &[]);
-    let subjects = ["a", "b"].map(subject);
-    for subject in &subjects {
-        writer.track(subject);
-        writer.begin(subject, vec![observed("1", "one", 5)], hub.clock.log_version(10));
-    }
-    for subject in &subjects {
-        writer.take_in(subject, vec![observed("1", "one", 6)], &Gone::default(), seen(20), 20).unwrap();
-    }
-    let mut watch = watch(&hub, &planes, None, Start::Again(0, 15));
-    assert_eq!(told(&watch.pull(30, false)), [event("MODIFIED", "one"), event("MODIFIED", "one")]);
-    let version = resource_version(60_015, 1);
-    let from = From {
-        version,
-        subjects: &subjects,
-        selector: "",
-        name: None,
-        arrived: 30,
-        reading: 0,
-        waited: Waited::Once(0),
-    };
-    let Position::Unseen(again) = hub.position(from) else { panic!("{:?}", hub.position(from)) };
-    let namespaces: Vec<&str> = again.iter().map(|(namespace, _)| namespace.as_str()).collect();
-    assert_eq!(namespaces, ["a", "b"]);
 }
