@@ -17,6 +17,7 @@ struct Watched {
     title: String,
     bookmarks: bool,
     kind: &'static str,
+    since: u64,
     start: Instant,
     stream: Stream,
 }
@@ -38,7 +39,8 @@ fn an_idle_watch_is_told_that_nothing_happens() {
     let nowhere = format!("{}/namespaces/default/coderworkspaces", e2e::GROUP_VERSION);
     let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
     let metadata = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
-    let since = version(&ok(&lab.front().get(&path)));
+    let listed = |path: &str| version(&ok(&lab.front().get(path)));
+    let (since, of_nowhere) = (listed(&path), listed(&nowhere));
     let nobody = "labelSelector=nobody%3Dhas-this";
     let mut watches = Vec::new();
     for protocol in PROTOCOLS {
@@ -50,6 +52,7 @@ fn an_idle_watch_is_told_that_nothing_happens() {
             (&nowhere, "", true, metadata, "PartialObjectMetadata"),
             (&path, nobody, false, "application/json", ""),
         ] {
+            let since = if *path == nowhere { of_nowhere } else { since };
             let query = format!(
                 "timeoutSeconds={long}&resourceVersion={since}&allowWatchBookmarks={bookmarks}&{selector}"
             );
@@ -58,13 +61,13 @@ fn an_idle_watch_is_told_that_nothing_happens() {
             let endpoint = if protocol == Protocol::Http1 { lab.front() } else { lab.front_cert() };
             let start = Instant::now();
             let stream = Stream::open(&endpoint, protocol, &request);
-            watches.push(Watched { title, bookmarks, kind, start, stream });
+            watches.push(Watched { title, bookmarks, kind, since, start, stream });
         }
     }
     for watched in &mut watches {
         assert_eq!(watched.stream.head().status, 200, "{}", watched.title);
     }
-    for Watched { title, bookmarks, kind, start, mut stream } in watches {
+    for Watched { title, bookmarks, kind, since, start, mut stream } in watches {
         let (mut last, mut count) = (since, 0);
         loop {
             match stream.next(Duration::from_secs(long + 30)) {
