@@ -23,6 +23,11 @@ pub fn has_come(moment: Millis, now: Millis, longest: Millis) -> bool {
     !(1..=longest).contains(&moment.saturating_sub(now))
 }
 
+/// Whether something was said for less than that long ago, in milliseconds. What lies further ahead than that was said before the clock was set back.
+pub fn is_recent(said_at: Millis, now: Millis, within: Millis) -> bool {
+    !has_come(said_at.saturating_add(within), now, within.saturating_mul(2))
+}
+
 /// A moment together with its text in the form of Kubernetes' `metav1.Time` (UTC, whole seconds), so that
 /// an answer can borrow the text instead of formatting it again. Copied, never allocated.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -131,14 +131,10 @@ impl Hub {
     pub fn planes_changed(&self, read_from: Option<Millis>, now: Millis) -> Millis {
         let mut newest = 0;
         change(&*self.shared, &self.changed, &mut |old| {
-            let known = Unpacker(old).moment().unwrap_or_default();
-            newest = match read_from {
-                // Said before the clock was set back.
-                Some(began) if known > now => began,
-                Some(began) => known.max(began),
-                None => known,
-            };
-            (newest != known).then(|| Packer::default().number(newest.cast_unsigned()).0)
+            // What lies ahead was said before the clock was set back.
+            let known = Unpacker(old).moment().filter(|known| *known <= now).unwrap_or_default();
+            newest = known.max(read_from.unwrap_or_default());
+            (newest > known).then(|| Packer::default().number(newest.cast_unsigned()).0)
         });
         newest
     }

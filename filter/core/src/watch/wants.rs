@@ -4,7 +4,7 @@ use super::LAGS;
 use super::bytes::{Packer, Unpacker};
 use super::shared::{NEVER_SET, SharedData, change};
 use super::subject::{Kind, Subject};
-use crate::time::{Millis, has_come};
+use crate::time::{Millis, is_recent};
 use std::rc::Rc;
 
 /// Objects that wait to be read again; beyond that everything is read.
@@ -31,11 +31,6 @@ impl Want {
     pub fn is_watched_here(self, now: Millis, within: Millis) -> bool {
         is_recent(self.own_at, now, within)
     }
-}
-
-/// What lies ahead of the present was said before the clock was set back.
-fn is_recent(said_at: Millis, now: Millis, within: Millis) -> bool {
-    !has_come(said_at.saturating_add(within), now, within.saturating_mul(2))
 }
 
 /// An object that has been changed, or may have been.

@@ -8,7 +8,7 @@ use super::discover::{is_same, secret_path, token};
 use super::object::path;
 use super::{RECENT, question};
 use crate::planes::{Access, Token};
-use crate::time::Millis;
+use crate::time::{Millis, is_recent};
 use std::rc::Rc;
 
 /// The header.
@@ -80,8 +80,7 @@ impl Again {
             self.used = present;
             return Ok((self.call(), None));
         }
-        let since = now.saturating_sub(self.access.checked_at.get()).unsigned_abs();
-        let is_due = since >= RECENT.unsigned_abs();
+        let is_due = !is_recent(self.access.checked_at.get(), now, RECENT);
         let Some(discovery) = self.filter.config.discovery.as_ref().filter(|_| is_due) else {
             return Err(outcome);
         };

@@ -19,7 +19,7 @@ use crate::config::Discovery;
 use crate::kube::request_info::Verb;
 use crate::kube::status::Status;
 use crate::planes::{Mapping, identity_of};
-use crate::time::{Millis, has_come};
+use crate::time::{Millis, has_come, is_recent};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -66,11 +66,9 @@ pub(super) fn keep(filter: &Rc<Filter>, now: Millis) {
     if state.running.get() {
         return;
     }
-    if (now.saturating_sub(state.next_look.get())).unsigned_abs() >= LOOK.unsigned_abs() {
+    if !is_recent(state.next_look.get(), now, LOOK) {
         state.next_look.set(now);
-        let changed = filter.watching.hub.planes_changed(None, now);
-        // One that lies ahead is of a clock that was set back since.
-        if changed > filter.planes.read_from() && changed <= now {
+        if filter.watching.hub.planes_changed(None, now) > filter.planes.read_from() {
             state.hurry();
         }
     }
@@ -145,8 +143,7 @@ pub(super) async fn reach(cx: &Cx, namespace: Option<&str>, verb: Verb) -> Resul
     let is_broken = |mappings: &[Mapping]| mappings.iter().any(|mapping| mapping.broken.is_some());
     let mut mappings = find();
     if cx.filter.config.discovery.is_some() {
-        let age = cx.now().saturating_sub(planes.read_from()).unsigned_abs();
-        let recent = planes.read_from() != 0 && age < RECENT.unsigned_abs();
+        let recent = planes.read_from() != 0 && is_recent(planes.read_from(), cx.now(), RECENT);
         let look = match namespace {
             Some(_) if mappings.is_empty() => true,
             Some(_) => is_broken(&mappings) && !recent,

@@ -20,14 +20,20 @@ fn subject(namespace: &str) -> Subject {
     Subject { namespace: namespace.to_owned(), kind: Kind::Workspaces }
 }
 
-/// One Coder, of which nothing has been read yet, and who writes down its changes.
-fn followed() -> (Rc<Planes>, Rc<Hub>, Writer, Subject) {
+/// Coders of which nothing has been read yet, and who writes down their changes.
+fn followed_all<const N: usize>(namespaces: [&str; N]) -> (Rc<Planes>, Rc<Hub>, Writer, [Subject; N]) {
     let planes = Planes::new(&[]);
-    planes.discovered(vec![mapping("a", 1)], (1, 1));
+    planes.discovered(namespaces.iter().zip(1..).map(|(name, id)| mapping(name, id)).collect(), (1, 1));
     let hub = Hub::new(Rc::new(Alone::default()), planes.clone(), "test.", 7);
     let mut writer = Writer::new(hub.clone(), &[]);
-    let subject = subject("a");
-    writer.track(&subject);
+    let subjects = namespaces.map(subject);
+    subjects.iter().for_each(|subject| writer.track(subject));
+    (planes, hub, writer, subjects)
+}
+
+/// The same of one.
+fn followed() -> (Rc<Planes>, Rc<Hub>, Writer, Subject) {
+    let (planes, hub, writer, [subject]) = followed_all(["a"]);
     (planes, hub, writer, subject)
 }
 

@@ -42,13 +42,8 @@ fn what_was_told_to_be_empty_is_listed_anew() {
 /// Two namespaces that stand for one Coder have its objects each.
 #[test]
 fn what_is_told_again_is_told_in_each_namespace() {
-    let planes = Planes::new(&[]);
-    planes.discovered(vec![mapping("a", 1), mapping("b", 2)], (1, 1));
-    let hub = Hub::new(Rc::new(Alone::default()), planes.clone(), "test.", 7);
-    let mut writer = Writer::new(hub.clone(), &[]);
-    let subjects = ["a", "b"].map(subject);
+    let (planes, hub, mut writer, subjects) = followed_all(["a", "b"]);
     for subject in &subjects {
-        writer.track(subject);
         writer.begin(subject, vec![observed("1", "one", 5)], hub.clock.log_version(10));
     }
     for subject in &subjects {
@@ -73,16 +68,11 @@ fn what_is_told_again_is_told_in_each_namespace() {
 
 #[test]
 fn what_has_gone_from_one_namespace_goes_from_the_other_later() {
-    let planes = Planes::new(&[]);
-    planes.discovered(vec![mapping("a", 1), mapping("b", 2)], (1, 1));
-    let hub = Hub::new(Rc::new(Alone::default()), planes.clone(), "test.", 7);
-    let mut writer = Writer::new(hub.clone(), &[]);
-    let [a, b] = ["a", "b"].map(subject);
+    let (planes, hub, mut writer, [a, b]) = followed_all(["a", "b"]);
     let one = observed("1", "one", 5);
     let version = hub.clock.list_version(5);
     let lists = [&a, &b].map(|subject| seed(version, subject, vec![entry(&one)], true));
     for (subject, there) in [(&a, Vec::new()), (&b, vec![one])] {
-        writer.track(subject);
         writer.begin(subject, there, hub.clock.log_version(10));
     }
     let mut watch = watch(&hub, &planes, None, Start::List(version, lists.to_vec()));
